@@ -1,0 +1,127 @@
+package engineio
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKept is the size up to which the buffer of a body is used again.
+const maxKept = 64 << 10
+
+// servePost answers a POST, once all its packets have been handled: that is what
+// slows a fast sender down.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	// Checked and taken in one step: two POSTs at once would have no order.
+	overlap, upgraded := s.posting, s.conn != nil
+	if !upgraded {
+		s.posting = true
+	}
+	s.mu.Unlock()
+	if upgraded {
+		s.server.refuse(w, r, s.client, errBadRequest)
+		return
+	}
+	if overlap {
+		s.breach(errOverlap)
+		s.server.refuse(w, r, s.client, errBadRequest)
+		return
+	}
+	err := s.post(w, r)
+	// The client may send its next POST as soon as it has the answer to this one.
+	s.mu.Lock()
+	s.posting = false
+	s.mu.Unlock()
+	if err != nil {
+		s.breach(err)
+		if !errors.Is(err, errClientClose) {
+			s.server.refuse(w, r, s.client, postRefusal(err))
+			// The session has taken all its time; there is none for the rest.
+			if errors.Is(err, errNotOpen) {
+				leaveBody(w, r, 0)
+			}
+			return
+		}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html")
+	protect(h)
+	h.Set("Content-Length", "2")
+	_, _ = io.WriteString(w, "ok") // a client that is gone shows in its poll
+}
+
+func (s *Session) post(w http.ResponseWriter, r *http.Request) error {
+	buf := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		// One large body must not make every later one cost its size.
+		if buf.Cap() <= maxKept {
+			buf.Reset()
+			bodies.Put(buf)
+		}
+	}()
+	// The whole body first: decoding works in place, and a client that stalls
+	// in the middle has delivered nothing.
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, openBody{s, r.Body}, int64(s.maxPayload))); err != nil {
+		return err
+	}
+	s.server.stats.polling.receivedBytes(buf.Len())
+	// Version 3 posts binary messages so; in version 4 that is a breach.
+	binary := strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream")
+	return decodePayload(buf.Bytes(), int(s.version), binary, func(p packet) error {
+		s.server.stats.polling.received(0)
+		return s.handle(p)
+	})
+}
+
+// openBody ends with its session. A client that sends a byte now and then, which
+// no idle timeout ends, would otherwise keep its request beyond the session, where
+// no limit counts it any more.
+type openBody struct {
+	session *Session
+	io.ReadCloser
+}
+
+func (b openBody) Read(p []byte) (int, error) {
+	if b.session.Closed() {
+		return 0, errNotOpen
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// unreadGrace is how long the rest of a body may take that nobody reads.
+const unreadGrace = 5 * time.Second
+
+// leaveBody bounds how long net/http waits for what a request that is answered
+// without its body still sends. Before it writes the answer it reads on, so that
+// the connection can be used again, up to 256 KB and with no end in time: a client
+// that sends a byte now and then would keep its request, which no limit counts.
+func leaveBody(w http.ResponseWriter, r *http.Request, grace time.Duration) {
+	if r.ProtoMajor != 1 || r.ContentLength == 0 {
+		return // streams of HTTP/2 and HTTP/3 are just ended
+	}
+	// Where that is not supported, the front's own timeouts have to do.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(grace))
+}
+
+// postRefusal is the answer to a POST that failed. A body that stalls is the
+// client's fault (408), never the server's (500).
+func postRefusal(err error) *refusal {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errTimeout
+	case errors.Is(err, errNotOpen):
+		return errUnknownSession
+	}
+	return errBadRequest
+}
