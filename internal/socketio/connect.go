@@ -1,0 +1,231 @@
+package socketio
+
+import (
+	"encoding/json"
+	"strings"
+
+	library "github.com/zishang520/socket.io/servers/socket/v3"
+	"github.com/zishang520/socket.io/v3/pkg/types"
+	"go.uber.org/zap"
+
+	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
+	"github.com/caddy-socketio/caddy-socketio/internal/incidents"
+)
+
+// receiveConnect enters a namespace. The rest happens in four steps: the
+// library's middleware hands our [Socket] its own, a worker lets the client in or
+// not (admit), the library tells the adapter that CONNECT is about to be written
+// (opening), and then that the socket is connected (ready).
+func (c *conn) receiveConnect(p *packet) error {
+	name, auth, err := c.readConnect(p)
+	if err != nil {
+		return err
+	}
+	if !c.control() {
+		c.refuse(name, answerRate, "limit")
+		return nil
+	}
+	if c.stillIn(name) {
+		c.violate()
+		return nil
+	}
+	if !c.bound {
+		// The library would let a version 3 client into "/" now; enterRoot has.
+		c.hideV3 = true
+		c.bind()
+		c.hideV3 = false
+	}
+	if s := c.prepare(name); s != nil {
+		c.handOver(s, func() { c.forward(string(p.namespace), auth) })
+	}
+	return nil
+}
+
+// stillIn reports whether the client has a socket in the namespace. One that is
+// being taken down is gone when it returns, from the library as well: the client
+// may have been told already.
+func (c *conn) stillIn(name string) bool {
+	c.life.Lock()
+	defer c.life.Unlock()
+	s, _ := c.find(name)
+	return s != nil
+}
+
+// readConnect returns the namespace's name and the auth payload, which version 3
+// clients put into a query after the name.
+func (c *conn) readConnect(p *packet) (name string, auth any, err error) {
+	name = string(p.namespace)
+	if c.session.Protocol() == 3 {
+		name, _, _ = strings.Cut(name, "?")
+		return name, nil, nil
+	}
+	if len(p.payload) == 0 {
+		return name, nil, nil
+	}
+	if err := validJSON(p.payload); err != nil {
+		return "", nil, payloadError(err)
+	}
+	var payload any
+	if err := json.Unmarshal(p.payload, &payload); err != nil {
+		return "", nil, errPayload
+	}
+	fields, ok := payload.(map[string]any)
+	if !ok && payload != nil {
+		return "", nil, errPayload
+	}
+	// A stock client that has received no event yet knows no offset.
+	if _, ok := fields["pid"].(string); ok {
+		if offset, _ := fields["offset"].(string); offset == "" {
+			fields["offset"] = noOffset
+		}
+	}
+	if fields == nil {
+		return name, nil, nil
+	}
+	return name, fields, nil
+}
+
+// enterRoot enters "/", as the library does for each version 3 client.
+func (c *conn) enterRoot() {
+	if s := c.prepare("/"); s != nil {
+		c.handOver(s, c.bind)
+	}
+}
+
+// handOver has the library take a socket by means of give, which waits for
+// nobody. A socket that it does not take, since the session has closed, is ended.
+func (c *conn) handOver(s *Socket, give func()) {
+	c.handing.Lock()
+	defer c.handing.Unlock()
+	c.connecting = s
+	give()
+	c.connecting = nil
+	if s.lib == nil {
+		s.finish(reasonLost)
+		s.release()
+	}
+}
+
+// prepare makes the socket of a namespace, and a place for it. It returns nil
+// after refusing the client.
+func (c *conn) prepare(name string) *Socket {
+	ns, full := c.server.enter(name)
+	switch {
+	case full:
+		c.limited(incidents.DynamicNamespaces)
+		c.refuse(name, answerMany, "limit")
+		return nil
+	case ns == nil:
+		c.refuse(name, answerInvalid, "invalid namespace")
+		return nil
+	}
+	s := newSocket(c, ns)
+	if !c.place(s, c.server.settings().NamespacesPerSession) {
+		s.cancel(nil)
+		c.server.leave(ns)
+		c.limited(incidents.NamespacesPerSession)
+		c.refuse(name, answerMany, "limit")
+		return nil
+	}
+	return s
+}
+
+// Payloads of CONNECT_ERROR.
+const (
+	answerInvalid = `{"message":"Invalid namespace"}` // the reference's
+	answerMany    = `{"message":"too many namespaces","data":{"code":"too-many-namespaces"}}`
+	answerRate    = `{"message":"rate-limited","data":{"code":"rate-limited"}}`
+)
+
+// refuse answers a CONNECT that does not get to the library.
+func (c *conn) refuse(name, answer, reason string) {
+	configured := c.server.configured(name)
+	c.server.settings().Observer.Refused(configured, reason)
+	c.server.log().Debug("connection refused",
+		zap.String("namespace", configured), zap.String("reason", reason),
+		zap.Stringer("remote_ip", c.session.Client().IP))
+	text := []byte{byte(kindConnectError)}
+	if name != "/" {
+		text = append(append(text, name...), ',')
+	}
+	c.session.Send(engineio.Text(text, []byte(answer)))
+}
+
+// middleware is the only one of each namespace. The library calls it inside
+// conn.forward or conn.bind.
+func (s *Server) middleware(lib *library.Socket, next func(*types.ExtendedError)) {
+	c := lib.Conn().(*conn)
+	one := c.connecting
+	if one == nil || one.ns.name != lib.Nsp().Name() {
+		next(types.NewExtendedError("Invalid namespace", nil)) // by no way that we know
+		return
+	}
+	c.mu.Lock()
+	one.lib, one.id = lib, string(lib.Id())
+	c.mu.Unlock()
+	if lib.Recovered() {
+		one.restored, _ = lib.Data().(*record)
+	}
+	one.ns.register(one)
+	s.busy.add(1)
+	s.workers.run(&admission{one, next})
+}
+
+// admission is the job that lets a client in.
+type admission struct {
+	socket *Socket
+	next   func(*types.ExtendedError)
+}
+
+func (a *admission) run() {
+	s := a.socket
+	defer s.ns.server.busy.add(-1)
+	defer s.release()
+	if err := s.admit(); err != nil {
+		a.next(s.refusal(err))
+		return
+	}
+	a.next(nil)
+}
+
+// onConnection is called by the library once it has written CONNECT and knows the
+// socket by its namespace.
+func (s *Server) onConnection(args ...any) {
+	lib, ok := args[0].(*library.Socket)
+	if !ok {
+		return
+	}
+	c := lib.Conn().(*conn)
+	if one := c.byLibrary(lib); one != nil {
+		one.ready()
+	}
+	if c.closed.Load() {
+		// The library may have missed the close: left alone, the socket would stay
+		// in the namespace for good.
+		c.takeDown(lib, false)
+	}
+}
+
+func (c *conn) byLibrary(lib *library.Socket) *Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.slots {
+		if s := c.slots[i].socket; s != nil && s.lib == lib {
+			return s
+		}
+	}
+	return nil
+}
+
+// takeDown makes the library disconnect a socket, once. The adapter's DelAll then
+// finishes ours.
+func (c *conn) takeDown(lib *library.Socket, tell bool) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if !lib.Connected() {
+		return
+	}
+	c.mute = !tell
+	lib.Disconnect(false)
+	c.mute = false
+}

@@ -1,0 +1,168 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+)
+
+// versioned answers "v" with its version, and notes the end of its Init's context.
+type versioned struct {
+	version string
+	ended   chan struct{}
+	fail    error
+}
+
+func (v *versioned) Init(ctx context.Context, ns gateway.Namespace) error {
+	context.AfterFunc(ctx, func() { close(v.ended) })
+	ns.State("count", func() any { return &closer{} })
+	return v.fail
+}
+
+func (v *versioned) Connect(_ context.Context, s gateway.Socket) error {
+	s.Handle("v", func(context.Context, *gateway.Event) (any, error) { return v.version, nil })
+	return nil
+}
+
+type closer struct{ closed bool }
+
+func (c *closer) Close() error {
+	c.closed = true
+	return nil
+}
+
+func newVersion(version string) *versioned {
+	return &versioned{version: version, ended: make(chan struct{})}
+}
+
+func TestConfigureKeepsSocketsAndReplacesHandlers(t *testing.T) {
+	first, second := newVersion("first"), newVersion("second")
+	inBubble(t, Settings{Namespaces: namespaces("/", first, "/gone", echo)}, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.enter("/")
+		c.enter("/gone")
+		c.send(`21["v"]`)
+		c.want(`31["first"]`)
+		ns := w.server.Namespace("/")
+		state := ns.State("count", nil).(*closer)
+		if err := w.server.Configure(&Settings{Namespaces: namespaces("bad", second)}); err == nil {
+			t.Error("a bad name is no error")
+		}
+		if err := w.server.Configure(&Settings{Namespaces: namespaces("/", second)}); err != nil {
+			t.Fatal(err)
+		}
+		<-first.ended
+		c.want("1/gone,")
+		c.send(`22["v"]`)
+		c.want(`32["second"]`)
+		if ns.State("count", nil) != state || state.closed {
+			t.Error("the state did not survive")
+		}
+		synctest.Wait()
+		if w.server.Namespace("/gone") != nil {
+			t.Error("the removed namespace is still live")
+		}
+		if err := w.server.Configure(&Settings{Namespaces: namespaces("/other", echo)}); err != nil {
+			t.Fatal(err)
+		}
+		c.want("1")
+		synctest.Wait()
+		if !state.closed {
+			t.Error("the state was not closed with its namespace")
+		}
+	})
+}
+
+func TestFailedInitRefusesSockets(t *testing.T) {
+	broken := newVersion("x")
+	broken.fail = errors.New("secret")
+	inBubble(t, Settings{Namespaces: namespaces("/", broken)}, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.send("0")
+		c.want(`4{"data":{"code":"internal"},"message":"internal"}`)
+	})
+}
+
+// guests lets in those who send a token, for a while.
+type guests struct{ life time.Duration }
+
+func (g guests) Authenticate(_ context.Context, _ string, h *gateway.Handshake, _ *gateway.Identity) (*gateway.Identity, error) {
+	name, _ := h.Auth["token"].(string)
+	if name == "" {
+		return nil, errors.New("no token")
+	}
+	return &gateway.Identity{ID: name, Expires: time.Now().Add(g.life)}, nil
+}
+
+func (g guests) Renew(ctx context.Context, ns string, _ *gateway.Handshake, token string) (*gateway.Identity, error) {
+	return g.Authenticate(ctx, ns, &gateway.Handshake{Auth: map[string]any{"token": token}}, nil)
+}
+
+func TestIdentityExpiresAndIsRenewed(t *testing.T) {
+	settings := Settings{Namespaces: []Namespace{{"/", echo, guests{time.Minute}}}}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.send("0")
+		c.want(`4{"data":{"code":"unauthorized"},"message":"unauthorized"}`)
+		c.enter("/", `{"token":"ann"}`)
+		time.Sleep(31 * time.Second)
+		c.want(`2["token-expiring",{"expires":*`)
+		c.send(`21["renew",{"token":"bob"}]`)
+		c.want(`31[{"error":{"code":"forbidden"*`)
+		c.send(`22["renew",{"token":7}]`)
+		c.want(`32[{"error":{"code":"invalid-payload"*`)
+		c.send(`23["renew",{"token":"ann"}]`)
+		c.want(`33[{"expires":*`)
+		time.Sleep(35 * time.Second) // past the first token's end
+		c.want(`2["token-expiring",{"expires":*`)
+		time.Sleep(30 * time.Second)
+		c.want(`2["exception",{"code":"token-expired"*`, "1")
+		w.empty("/")
+	})
+}
+
+func TestEventRate(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", echo), EventRate: 10, EventBurst: 5}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.enter("/")
+		for range 5 {
+			c.send(`21["echo",1]`)
+			c.want(`31[1]`)
+		}
+		c.send(`22["echo",1]`)
+		c.want(`32[{"error":{"code":"rate-limited"*`)
+		time.Sleep(time.Second)
+		c.send(`23["echo",1]`)
+		c.want(`33[1]`)
+		for range 400 {
+			time.Sleep(30 * time.Millisecond)
+			c.send(`24["echo",1]`)
+		}
+		for got := c.next(); got != "closed"; got = c.next() {
+			if got == "nothing" {
+				t.Fatal("a client that ignores the limit was not closed")
+			}
+		}
+	})
+}
+
+func TestVersion3Clients(t *testing.T) {
+	inBubble(t, Settings{Namespaces: namespaces("/", echo, "/chat", gatewayFunc(func(_ context.Context, s gateway.Socket) error {
+		if s.Handshake().Query.Get("EIO") != "3" {
+			t.Error("no query")
+		}
+		return nil
+	}))}, func(t *testing.T, w *world) {
+		c := w.dial("EIO=3")
+		c.want("0")
+		c.send(`21["echo",1]`)
+		c.want(`31[1]`)
+		c.send("0/chat?token=x,")
+		c.want("0/chat,")
+	})
+}

@@ -1,0 +1,235 @@
+package socketio
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+)
+
+// noOffset is what a client is taken to hand in that has received nothing yet.
+const noOffset = "0"
+
+// history is what connection state recovery keeps of a namespace: the packets of
+// the last while, numbered, and the state of sockets whose transport was lost.
+// Every packet carries its number as its last argument, and a client that comes
+// back says which it has seen last. In a cluster that keeps messages, it numbers
+// them, and more of them can be had from there. All methods may be called concurrently; a nil
+// one, with recovery off, knows of nothing.
+type history struct {
+	ns     *namespace
+	shared *shared // nil without a cluster that keeps messages
+
+	// mu guards the following fields. It is held while a packet is sent, since
+	// packets must get to each client in the order of their numbers. It is taken
+	// before the namespace's mu.
+	mu      sync.Mutex
+	size    atomic.Int64 // of entries, in bytes; may be read without mu
+	number  uint64       // of the last packet
+	floor   uint64       // of the last packet that is no longer kept
+	entries []entry
+	records map[string]*record // by pid
+	live    map[string]*Socket // by pid
+	sweeper *time.Timer
+	closed  bool
+}
+
+// entry is a packet and whom it was for.
+type entry struct {
+	number        uint64
+	at            time.Time
+	rooms, except []string
+	message       message
+}
+
+// bytes is what an entry takes, about.
+func (e *entry) bytes() int64 {
+	n := 128 + e.message.size()
+	for _, name := range e.rooms {
+		n += len(name)
+	}
+	for _, name := range e.except {
+		n += len(name)
+	}
+	return int64(n)
+}
+
+func newHistory(ns *namespace, c *shared) *history {
+	h := &history{ns: ns, shared: c, records: map[string]*record{}, live: map[string]*Socket{}}
+	if c != nil {
+		h.floor = c.floor()
+	}
+	return h
+}
+
+func (h *history) last() uint64 {
+	if h == nil {
+		return 0
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastNow()
+}
+
+// lastNow must be called with mu held.
+func (h *history) lastNow() uint64 {
+	if h.shared == nil {
+		return h.number
+	}
+	return max(h.number, h.shared.last())
+}
+
+// broadcast sends and keeps a packet, here and on the other nodes.
+func (h *history) broadcast(t target, p payload) {
+	switch {
+	case t.none:
+		return
+	case h.shared == nil:
+		h.send(t, p)
+		if link := t.remote(); link != nil {
+			link.Publish(t.message(p))
+		}
+	case !t.local:
+		h.shared.echo(t.message(p), func(m *gateway.Message) { h.receive(m, t.each) })
+	case !h.shared.line.then(func() { t.deliver(p) }):
+		t.deliver(p) // the other nodes, where the client may come back, shall not know of it
+	}
+}
+
+// send sends and keeps a packet of this node.
+func (h *history) send(t target, p payload) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.add(p, t.rooms, t.except, h.number+1, strconv.FormatUint(h.number+1, 10))
+	t.each(func(s *Socket) {
+		s.lastOffset = h.number
+		s.receive(m, false)
+	})
+}
+
+// emitTo sends and keeps a packet for one socket. When its transport is just
+// being lost the packet waits for its return.
+func (h *history) emitTo(s *Socket, p payload) error {
+	if h.shared != nil {
+		return h.echoTo(s, p)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.phase.Load() == phaseClosed {
+		return gateway.ErrDisconnected
+	}
+	m := h.add(p, []string{s.id}, nil, h.number+1, strconv.FormatUint(h.number+1, 10))
+	s.lastOffset = h.number
+	if err := s.send(m, false); err == errHeld {
+		return err
+	}
+	return nil
+}
+
+// add keeps a packet. It must be called with mu held.
+func (h *history) add(p payload, rooms, except []string, number uint64, offset string) message {
+	h.number = number
+	m := p.withOffset(offset).frame(kindEvent, h.ns.name, nil)
+	e := entry{number, time.Now(), slices.Clone(rooms), slices.Clone(except), m}
+	h.entries = append(h.entries, e)
+	h.account(e.bytes())
+	h.makeRoom(e.at)
+	h.sweepLater()
+	return m
+}
+
+// account must be called with mu held.
+func (h *history) account(bytes int64) {
+	s := h.ns.server
+	s.kept.Add(bytes)
+	size := h.size.Add(bytes)
+	if most := s.heaviest.Load(); bytes > 0 && (most == nil || most.size.Load() < size) {
+		s.heaviest.Store(h)
+	}
+}
+
+// makeRoom trims. Where too much is kept, the namespace that keeps the most gives
+// way first: a busy one must not take recovery from the others. It must be called
+// with mu held.
+func (h *history) makeRoom(now time.Time) {
+	s := h.ns.server
+	if s.kept.Load() > int64(s.settings().RecoveryTotal) {
+		// Its mu may be held by who waits for ours; then ours makes the room.
+		if most := s.heaviest.Load(); most != nil && most != h && most.size.Load() > h.size.Load() && most.mu.TryLock() {
+			most.trim(now)
+			most.mu.Unlock()
+		}
+	}
+	h.trim(now)
+}
+
+// trim forgets packets that are too old, and the oldest of this namespace while
+// all together keep too much. It must be called with mu held.
+func (h *history) trim(now time.Time) {
+	settings := h.ns.server.settings()
+	n := 0
+	for n < len(h.entries) {
+		e := &h.entries[n]
+		if now.Sub(e.at) <= settings.Recovery && h.ns.server.kept.Load() <= int64(settings.RecoveryTotal) {
+			break
+		}
+		h.floor = e.number
+		h.account(-e.bytes())
+		n++
+	}
+	if n > 0 {
+		h.entries = slices.Delete(h.entries, 0, n)
+	}
+}
+
+// sweepLater makes sure that what is kept is forgotten in time. It must be called
+// with mu held.
+func (h *history) sweepLater() {
+	if h.sweeper == nil && !h.closed {
+		h.sweeper = time.AfterFunc(h.ns.server.settings().Recovery+time.Second, h.sweep)
+	}
+}
+
+func (h *history) sweep() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sweeper = nil
+	now := time.Now()
+	h.trim(now)
+	for pid, r := range h.records {
+		if now.Sub(r.at) > h.ns.server.settings().Recovery {
+			h.forget(pid)
+		}
+	}
+	if len(h.entries) > 0 || len(h.records) > 0 {
+		h.sweepLater()
+	}
+}
+
+// close forgets everything.
+func (h *history) close() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	if h.shared != nil {
+		h.ns.server.workers.run(&h.shared.line)
+	}
+	if h.sweeper != nil {
+		h.sweeper.Stop()
+	}
+	for i := range h.entries {
+		h.account(-h.entries[i].bytes())
+	}
+	h.ns.server.heaviest.CompareAndSwap(h, nil)
+	h.entries = nil
+	for pid := range h.records {
+		h.forget(pid)
+	}
+	clear(h.live)
+}

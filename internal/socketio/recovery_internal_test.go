@@ -1,0 +1,232 @@
+package socketio
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// told is a CONNECT payload of the server.
+type told struct{ Sid, Pid string }
+
+func (c *client) connect(auth string) told { return c.connectTo("", auth) }
+
+// connectTo enters the namespace that packets with head are for.
+func (c *client) connectTo(head, auth string) (id told) {
+	c.t.Helper()
+	c.send("0" + head + auth)
+	reply := c.next()
+	rest, ok := strings.CutPrefix(reply, "0"+head)
+	if !ok || json.Unmarshal([]byte(rest), &id) != nil || id.Pid == "" {
+		c.t.Fatalf("got %q, want CONNECT with a pid", reply)
+	}
+	return id
+}
+
+func TestRecovery(t *testing.T) {
+	for name, lose := range map[string]func(*client){
+		"the transport is lost":         func(c *client) { c.cut() },
+		"the old one still looks alive": func(*client) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+			inBubble(t, settings, func(t *testing.T, w *world) {
+				ns := w.server.Namespace("/")
+				c := w.dial()
+				before := c.connect("")
+				s := ns.Socket(before.Sid)
+				s.SetData("data")
+				if err := s.Join("room"); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // it is connected here as well
+				lose(c)
+				synctest.Wait()
+				if err := ns.To("room").Emit("missed"); err != nil {
+					t.Fatal(err)
+				}
+				if err := ns.To("other").Emit("not ours"); err != nil {
+					t.Fatal(err)
+				}
+				c = w.dial()
+				if after := c.connect(`{"pid":"` + before.Pid + `"}`); after != before {
+					t.Fatalf("got %v, want %v", after, before)
+				}
+				c.want(`2["missed",*`)
+				synctest.Wait()
+				s = ns.Socket(before.Sid)
+				if !s.Recovered() || s.Data() != "data" || len(s.Rooms()) != 2 {
+					t.Errorf("recovered %v, data %v, rooms %v", s.Recovered(), s.Data(), s.Rooms())
+				}
+				c.cut()
+				synctest.Wait()
+				time.Sleep(2 * time.Minute)
+				c = w.dial()
+				if late := c.connect(`{"pid":"` + before.Pid + `","offset":"1"}`); late.Sid == before.Sid {
+					t.Error("recovered after the time for it")
+				}
+				c.send("1")
+				w.empty("/")
+			})
+		})
+	}
+}
+
+func TestRecoveryWithOffset(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		ns := w.server.Namespace("/")
+		c := w.dial()
+		id := c.connect("")
+		for _, event := range []string{"a", "b", "c"} {
+			if err := ns.Emit(event); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.want(`2["a","1"]`, `2["b","2"]`, `2["c","3"]`)
+		c.cut()
+		synctest.Wait()
+		if err := ns.Emit("d"); err != nil {
+			t.Fatal(err)
+		}
+		c = w.dial()
+		c.connect(`{"pid":"` + id.Pid + `","offset":"2"}`)
+		c.want(`2["c","3"]`, `2["d","4"]`)
+	})
+}
+
+func TestRecoveryKeepsNoMoreThanItMay(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute, RecoveryTotal: 4000}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		ns := w.server.Namespace("/")
+		c := w.dial()
+		id := c.connect("")
+		c.cut()
+		synctest.Wait()
+		for range 1000 {
+			if err := ns.Emit("x"); err != nil {
+				t.Fatal(err)
+			}
+			if kept := w.server.kept.Load(); kept > 4000 {
+				t.Fatalf("%d bytes are kept", kept)
+			}
+		}
+		c = w.dial()
+		if after := c.connect(`{"pid":"` + id.Pid + `","offset":"0"}`); after == id {
+			t.Error("recovered with a gap")
+		}
+		c.cut()
+		time.Sleep(3 * time.Minute)
+		if kept := w.server.kept.Load(); kept != 0 {
+			t.Errorf("%d bytes are kept for nobody", kept)
+		}
+	})
+}
+
+// A client that has missed more than it could be sent at once comes back as a new
+// socket; what others have missed is none of its business.
+func TestRecoveryOfOneSessionIsBounded(t *testing.T) {
+	const limit = 1000
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute, RecoverySession: limit}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		ns := w.server.Namespace("/")
+		filler := func(size int) string { return strings.Repeat("x", size) }
+		lost := map[string]told{}
+		for _, room := range []string{"over", "under"} {
+			c := w.dial()
+			lost[room] = c.connect("")
+			synctest.Wait()
+			if err := ns.Socket(lost[room].Sid).Join(room); err != nil {
+				t.Fatal(err)
+			}
+			c.cut()
+			synctest.Wait()
+		}
+		for range 3 { // none of them is too large by itself
+			if err := ns.To("over").Emit("e", filler(limit/3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := ns.To("under").Emit("e", filler(limit*9/10)); err != nil {
+			t.Fatal(err)
+		}
+		c := w.dial()
+		if after := c.connect(`{"pid":"` + lost["over"].Pid + `"}`); after == lost["over"] {
+			t.Error("recovered with more than a session may miss")
+		}
+		c.send("1")
+		c = w.dial()
+		if after := c.connect(`{"pid":"` + lost["under"].Pid + `"}`); after != lost["under"] {
+			t.Errorf("got %v, want %v", after, lost["under"])
+		}
+		c.want(`2["e","` + filler(limit*9/10) + `",*`)
+	})
+}
+
+// What is kept for all namespaces together is bounded, the state of sockets
+// included, and given back with its time.
+func TestRecoveryInTotalIsBounded(t *testing.T) {
+	const limit = 4000
+	settings := Settings{Namespaces: namespaces("/", silent, "/b", silent), Recovery: time.Minute, RecoveryTotal: limit}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		check := func() {
+			t.Helper()
+			if kept := w.server.kept.Load(); kept > limit {
+				t.Fatalf("%d bytes are kept", kept)
+			}
+		}
+		for range 100 {
+			for _, nsp := range []string{"/", "/b"} {
+				c := w.dial()
+				c.enter(nsp)
+				synctest.Wait()
+				c.cut()
+				synctest.Wait()
+				check()
+				if err := w.server.Namespace(nsp).Emit("x"); err != nil {
+					t.Fatal(err)
+				}
+				check()
+			}
+		}
+		if w.server.kept.Load() < limit/2 {
+			t.Errorf("only %d bytes are kept", w.server.kept.Load())
+		}
+		time.Sleep(3 * time.Minute)
+		if kept := w.server.kept.Load(); kept != 0 {
+			t.Errorf("%d bytes are kept for nobody", kept)
+		}
+	})
+}
+
+func TestABusyNamespaceTakesNoRecoveryFromOthers(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/busy", silent, "/quiet", silent), Recovery: time.Minute, RecoveryTotal: 4000}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		fill := func() {
+			for range 100 {
+				if err := w.server.Namespace("/busy").Emit("x"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fill()
+		c := w.dial()
+		id := c.connectTo("/quiet,", "")
+		c.cut()
+		synctest.Wait()
+		if err := w.server.Namespace("/quiet").Emit("missed"); err != nil {
+			t.Fatal(err)
+		}
+		fill()
+		c = w.dial()
+		if after := c.connectTo("/quiet,", `{"pid":"`+id.Pid+`"}`); after != id {
+			t.Fatalf("got %v, want %v", after, id)
+		}
+		c.want(`2/quiet,["missed",*`)
+		if kept := w.server.kept.Load(); kept > 4000 {
+			t.Errorf("%d bytes are kept", kept)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package socketio
+
+import (
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
+)
+
+// scriptedSession is a session that takes everything.
+type scriptedSession struct {
+	closed atomic.Bool
+	sent   atomic.Int64
+	onSend func()
+}
+
+func (*scriptedSession) Protocol() int           { return 4 }
+func (*scriptedSession) Transport() string       { return "websocket" }
+func (*scriptedSession) Client() engineio.Client { return engineio.Client{} }
+func (*scriptedSession) Trace() any              { return nil }
+func (*scriptedSession) Label() string           { return "" }
+func (*scriptedSession) Bytes() (in, out uint64) { return 0, 0 }
+func (*scriptedSession) Header() http.Header     { return http.Header{} }
+func (*scriptedSession) Query() url.Values       { return url.Values{} }
+func (*scriptedSession) Opened() time.Time       { return time.Time{} }
+func (*scriptedSession) Writable() bool          { return true }
+func (s *scriptedSession) Close(string)          { s.closed.Store(true) }
+func (*scriptedSession) Entered()                {}
+func (s *scriptedSession) Closed() bool          { return s.closed.Load() }
+
+func (s *scriptedSession) Send(ms ...*engineio.Message) bool {
+	s.sent.Add(int64(len(ms)))
+	if s.onSend != nil {
+		s.onSend()
+	}
+	return !s.closed.Load()
+}

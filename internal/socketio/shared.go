@@ -1,0 +1,258 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+)
+
+// shared is the part of a history that the nodes of a cluster have in common. All
+// methods may be called concurrently.
+type shared struct {
+	ns       *namespace
+	link     gateway.Link
+	sessions gateway.Sessions
+	line     line
+}
+
+// linked is the link, nil for none.
+func (c *shared) linked() gateway.Link {
+	if c == nil {
+		return nil
+	}
+	return c.link
+}
+
+// recoveryTimeout bounds how long a client that comes back waits for the cluster.
+const recoveryTimeout = 3 * time.Second
+
+// lateSession is how long a client that comes back waits for its session to be
+// kept.
+const lateSession = time.Second
+
+// unknownFloor is the floor of a history that does not know yet from which
+// message on it hears everything.
+const unknownFloor = math.MaxUint64
+
+var errUnknownOffset = errors.New("the cluster no longer keeps the message that was received last")
+
+// floor is the number of the last message that a new history will not hear of.
+func (c *shared) floor() uint64 {
+	if number, ok := parsePosition(c.sessions.Position()); ok {
+		return number
+	}
+	return unknownFloor
+}
+
+// last is the number of the last message that has been delivered, to whichever
+// namespace.
+func (c *shared) last() uint64 {
+	number, _ := parsePosition(c.sessions.Position())
+	return number
+}
+
+// echo publishes a message, and has deliver called when its turn has come.
+func (c *shared) echo(m *gateway.Message, deliver func(m *gateway.Message)) {
+	c.line.echo(func(number uint64) { c.link.Echo(m, number) }, func(back *gateway.Message) {
+		if back == nil {
+			back = m
+		}
+		deliver(back)
+	})
+}
+
+// echoTo publishes a message for one socket of this node. The socket may have
+// left the room of its id.
+func (h *history) echoTo(s *Socket, p payload) error {
+	if s.phase.Load() == phaseClosed {
+		return gateway.ErrDisconnected
+	}
+	t := target{ns: h.ns}.To(s.id).(target)
+	h.shared.echo(t.message(p), func(m *gateway.Message) {
+		h.receive(m, func(f func(*Socket)) {
+			hit := false
+			t.each(func(one *Socket) {
+				hit = hit || one == s
+				f(one)
+			})
+			if !hit && s.phase.Load() != phaseClosed {
+				f(s)
+			}
+		})
+	})
+	return nil
+}
+
+// receive sends and keeps a message of the cluster. each calls its argument for
+// the sockets of this node that get it.
+func (h *history) receive(m *gateway.Message, each func(func(*Socket))) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := payload{slices.Clip([]byte(m.Data)), m.Attachments}
+	number, ok := parsePosition(m.Offset)
+	if !ok || m.Volatile {
+		out := p.frame(kindEvent, h.ns.name, nil)
+		each(func(s *Socket) { s.receive(out, m.Volatile) })
+		return
+	}
+	if number <= h.number {
+		return // read twice
+	}
+	if h.floor == unknownFloor {
+		h.floor = number - 1
+	}
+	out := h.add(p, m.Rooms, m.Except, number, m.Offset)
+	each(func(s *Socket) {
+		if number > s.lastOffset { // what a recovered socket has missed may be ahead of us
+			s.lastOffset = number
+			s.receive(out, false)
+		}
+	})
+}
+
+// keep keeps a record where all nodes find it.
+func (c *shared) keep(r *record, ttl time.Duration) {
+	one := &gateway.Session{
+		PID: r.pid, ID: r.id, User: r.user,
+		Began: formatPosition(r.began), Sent: formatPosition(r.sent), Kept: formatPosition(r.kept),
+	}
+	if r.ownSeat {
+		one.Rooms = append(one.Rooms, r.id)
+	}
+	for i := range r.rooms {
+		one.Rooms = append(one.Rooms, r.rooms[i].name)
+	}
+	if r.data != nil {
+		data, err := json.Marshal(r.data)
+		if err != nil {
+			c.ns.server.log().Error("a socket's data cannot be recovered", zap.String("namespace", c.ns.name), zap.Error(err))
+		}
+		one.Data = data
+	}
+	c.sessions.Keep(one, ttl)
+}
+
+// take returns the record of a client that has come back, nil without one. own is
+// what this node kept, which knows more, but may be out of date.
+func (c *shared) take(own *record, pid string) *record {
+	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
+	defer cancel()
+	one, err := c.sessions.Take(ctx, pid)
+	// The node that the client comes from closes its connection first, and keeps
+	// the session a moment later.
+	for end := time.Now().Add(lateSession); one == nil && err == nil && own == nil && time.Now().Before(end); {
+		select {
+		case <-time.After(lateSession / 20):
+			one, err = c.sessions.Take(ctx, pid)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	switch {
+	case err != nil:
+		c.ns.server.log().Warn("the cluster does not tell what it knows of a client", zap.Error(err))
+		return own
+	case one == nil:
+		return nil
+	case own != nil && own.id == one.ID && formatPosition(own.kept) == one.Kept:
+		return own
+	}
+	r := &record{pid: pid, id: one.ID, user: one.User, at: time.Now(), foreign: one.Kept == ""}
+	r.began, _ = parsePosition(one.Began)
+	r.sent, _ = parsePosition(one.Sent)
+	r.kept, _ = parsePosition(one.Kept)
+	for _, name := range one.Rooms {
+		if name == one.ID {
+			r.ownSeat = true
+			continue
+		}
+		r.rooms = append(r.rooms, recordRoom{name, 0})
+	}
+	if one.Data != nil {
+		if err := json.Unmarshal(one.Data, &r.data); err != nil {
+			c.ns.server.log().Error("data of a recovered socket is malformed", zap.Error(err))
+		}
+	}
+	return r
+}
+
+// fetch gets from the cluster what the client has not got and this node no longer
+// has, or never had.
+func (h *history) fetch(r *record) error {
+	h.mu.Lock()
+	here := r.from >= h.floor
+	h.mu.Unlock()
+	if here {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
+	defer cancel()
+	size, limit := 0, h.ns.server.settings().RecoverySession
+	known, err := h.shared.sessions.Since(ctx, formatPosition(r.from), func(m *gateway.Message, offset string) bool {
+		number, ok := parsePosition(offset)
+		if !ok {
+			return true
+		}
+		r.from = number
+		if m == nil || m.Volatile || len(m.Rooms) > 0 && !r.in(m.Rooms, number) || r.in(m.Except, number) {
+			return true
+		}
+		out := payload{m.Data, m.Attachments}.withOffset(offset).frame(kindEvent, h.ns.name, nil)
+		r.replay, r.replayed = append(r.replay, out), number
+		size += out.size()
+		return size <= limit
+	})
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		return errUnknownOffset
+	case size > limit:
+		return errForgotten
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.floor == unknownFloor {
+		h.floor = r.from
+	}
+	return nil
+}
+
+// The numbers of messages are made of the cluster's offsets, a time in
+// milliseconds and a count within it: 40 bits after the year 2020, and 24 bits.
+// One that does not fit gets no number; its message is delivered, and cannot be
+// recovered.
+const (
+	positionEpoch = 1577836800000
+	positionBits  = 24
+)
+
+func parsePosition(offset string) (number uint64, ok bool) {
+	if offset == "0-0" {
+		return 0, true
+	}
+	time, count, found := strings.Cut(offset, "-")
+	ms, err := strconv.ParseUint(time, 10, 64)
+	seq, err2 := strconv.ParseUint(count, 10, 64)
+	if !found || err != nil || err2 != nil || ms < positionEpoch || ms-positionEpoch >= 1<<40 || seq >= 1<<positionBits {
+		return 0, false
+	}
+	return (ms-positionEpoch)<<positionBits | seq, true
+}
+
+// formatPosition is the offset of a number.
+func formatPosition(number uint64) string {
+	if number == 0 {
+		return "0-0"
+	}
+	return strconv.FormatUint(number>>positionBits+positionEpoch, 10) + "-" + strconv.FormatUint(number&(1<<positionBits-1), 10)
+}
