@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// publish sends n events with numbers, and returns their names.
+func (m *member) publish(from, n int) (heard []string) {
+	for i := range n {
+		name := fmt.Sprint("n", from+i)
+		m.l.Publish(event(name))
+		heard = append(heard, name)
+	}
+	return heard
+}
+
+// last waits for an event, and drops what came before.
+func (m *member) last(name string) (heard []string) {
+	m.t.Helper()
+	eventually(m.t, m.name+" hears "+name, func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return len(m.heard) > 0 && m.heard[len(m.heard)-1] == name
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	heard, m.heard = m.heard, nil
+	return heard
+}
+
+// ascending makes sure that events came in their order and none twice.
+func ascending(t *testing.T, heard []string) {
+	t.Helper()
+	last := -1
+	for _, name := range heard {
+		n, err := strconv.Atoi(name[1:])
+		if err != nil || n <= last {
+			t.Fatalf("%s came behind n%d", name, last)
+		}
+		last = n
+	}
+}
+
+// surviveDeath makes sure of what two clusters of nodes see when a server ends by
+// force and another one takes its place: with streams nothing is lost or comes
+// twice, and with both all goes on.
+func surviveDeath(t *testing.T, config Cluster, kill, replaced func()) {
+	t.Helper()
+	config.Prefix = "app"
+	streams, pubsub := config, config
+	pubsub.Adapter = adapterPubSub
+	pubsub.Prefix = "{app}classic" // in the same slot
+	a, b := pair(t, &streams)
+	c, d := pair(t, &pubsub)
+	b.hears(a.publish(0, 50)...)
+	began := time.Now()
+	kill()
+	sent := a.publish(50, 50)
+	c.publish(0, 50)
+	eventually(t, "the nodes notice", func() bool { return a.c.down.Load() && c.c.down.Load() })
+	sent = append(sent, a.publish(100, 50)...)
+	c.publish(50, 50)
+	replaced()
+	t.Logf("replaced after %v", time.Since(began))
+	b.hears(sent...)
+	t.Logf("streams are back after %v", time.Since(began))
+	gather(t, a, b)
+	gather(t, c, d)
+	c.publish(100, 1)
+	heard := d.last("n100")
+	t.Logf("pub/sub is back after %v, %d of 101 came", time.Since(began), len(heard))
+	ascending(t, heard)
+	for _, two := range [][2]*member{{a, b}, {c, d}} {
+		converse(t, two[0], two[1])
+		converse(t, two[1], two[0])
+	}
+}
+
+func TestASentinelFailover(t *testing.T) {
+	master, replica, sentinels := startSentinels(t)
+	surviveDeath(t, sentinelConfig(sentinels), func() {
+		master.do("WAIT", 1, 5000) // copies are made behind the answers
+		master.kill()
+	}, func() { replica.says("MASTER MODE enabled") })
+}
+
+// addReplica adds a server to a Redis Cluster, as a copy of one of its masters.
+func addReplica(t *testing.T, master *server) *server {
+	t.Helper()
+	bus := freePort(t)
+	s := startServer(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
+	host, port, _ := net.SplitHostPort(s.address)
+	master.do("CLUSTER", "MEET", host, port, bus)
+	id := master.do("CLUSTER", "MYID")
+	eventually(t, "the servers meet", func() bool {
+		return s.connect().Do(t.Context(), "CLUSTER", "REPLICATE", id).Err() == nil
+	})
+	s.says("MASTER <-> REPLICA sync: Finished with success")
+	s.says("Cluster state changed: ok")
+	return s
+}
+
+// A slot moves in good order, then by the death of its server.
+func TestARedisClusterFailover(t *testing.T) {
+	all := startCluster(t, nil)
+	slot := all[0].do("CLUSTER", "KEYSLOT", "app").(int64)
+	master := all[0]
+	for i, s := range all {
+		if int(slot) >= i*16384/3 {
+			master = s
+		}
+	}
+	replica := addReplica(t, master)
+	config := Cluster{URL: clusterURL(all), Prefix: "app"}
+	a, b := pair(t, &config)
+	sent := a.publish(0, 50)
+	replica.do("CLUSTER", "FAILOVER")
+	sent = append(sent, a.publish(50, 50)...)
+	replica.says("Failover election won")
+	sent = append(sent, a.publish(100, 50)...)
+	b.hears(sent...)
+	gather(t, a, b)
+	converse(t, a, b)
+	a.stop()
+	b.stop()
+	master.says("MASTER <-> REPLICA sync: ")
+	surviveDeath(t, config, func() {
+		replica.do("WAIT", 1, 5000)
+		replica.kill()
+	}, func() { master.says("Failover election won") })
+}

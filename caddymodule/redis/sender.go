@@ -1,0 +1,348 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+)
+
+// command is a Redis command on its way.
+type command struct {
+	args []any
+	size int
+	// once keeps it from being sent again when it may have been executed.
+	once bool
+	// now keeps it from waiting until Redis is back: somebody waits for it.
+	now bool
+	// done gets the answer, if it is set; its error is errDropped for a command
+	// that was never sent. It must not block.
+	done func(reply any, err error)
+}
+
+var (
+	errDropped = errors.New("too much waits for redis")
+	errEnded   = errors.New("the cluster has been left")
+	errAway    = errors.New("redis cannot be reached")
+)
+
+const (
+	maxBatch  = 256
+	retryWait = 100 * time.Millisecond
+	retryMost = 2 * time.Second
+)
+
+// sender executes commands in the order in which they were given, many at once in
+// a pipeline. While Redis is away they wait, up to a bound; beyond it the oldest
+// are dropped, with a metric and a log line. All methods may be called
+// concurrently.
+type sender struct {
+	c *connection
+
+	mu       sync.Mutex // guards the following fields
+	queue    []command
+	bytes    int
+	inFlight int // commands at the queue's head that are being executed
+	wake     chan struct{}
+	closed   bool
+	idle     chan struct{} // closed once there is nothing to do; nil if nobody waits
+	logs     limiter
+}
+
+// ping is a command that finds out whether Redis is there.
+func ping() command { return command{args: []any{"PING"}, once: true, now: true} }
+
+func newSender(c *connection) *sender { return &sender{c: c, wake: make(chan struct{}, 1)} }
+
+// send queues a command.
+func (s *sender) send(cmd command) {
+	for _, arg := range cmd.args {
+		switch arg := arg.(type) {
+		case string:
+			cmd.size += len(arg)
+		case []byte:
+			cmd.size += len(arg)
+		}
+	}
+	cmd.size += 64
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		cmd.finish(nil, errEnded)
+		return
+	}
+	s.queue = append(s.queue, cmd)
+	s.bytes += cmd.size
+	dropped := s.trim()
+	s.mu.Unlock()
+	for _, one := range dropped {
+		one.finish(nil, errDropped)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// trim drops the oldest commands that are over the bound. It must be called with
+// mu held.
+func (s *sender) trim() []command {
+	n := s.inFlight
+	for s.bytes > s.c.options.maxQueue() && n < len(s.queue)-1 {
+		s.bytes -= s.queue[n].size
+		n++
+	}
+	if n == s.inFlight {
+		return nil
+	}
+	dropped := append([]command(nil), s.queue[s.inFlight:n]...)
+	s.queue = append(s.queue[:s.inFlight], s.queue[n:]...)
+	s.c.metrics.dropped.Add(float64(len(dropped)))
+	if skipped, ok := s.logs.allow(time.Now()); ok {
+		logger().Error("messages to other nodes dropped: redis has been away for too long",
+			zap.String("address", s.c.options.display()), zap.Int("dropped", len(dropped)), zap.Int("log_lines_skipped", skipped))
+	}
+	return dropped
+}
+
+func (cmd *command) finish(reply any, err error) {
+	if cmd.done != nil {
+		cmd.done(reply, err)
+	}
+}
+
+// do queues a command and waits for its answer. While Redis is away it fails at
+// once.
+func (s *sender) do(ctx context.Context, args ...any) (any, error) {
+	if s.c.down.Load() {
+		return nil, errAway
+	}
+	type answer struct {
+		reply any
+		err   error
+	}
+	got := make(chan answer, 1)
+	s.send(command{args: args, once: true, now: true, done: func(reply any, err error) { got <- answer{reply, err} }})
+	select {
+	case a := <-got:
+		return a.reply, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// finish waits a moment for what is queued, and takes nothing more.
+func (s *sender) finish() {
+	s.mu.Lock()
+	s.closed = true
+	var idle chan struct{}
+	if len(s.queue) > 0 && !s.c.down.Load() {
+		idle = make(chan struct{})
+		s.idle = idle
+	}
+	s.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	timer := time.NewTimer(2 * time.Second)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	}
+}
+
+// run executes commands until the connection ends.
+func (s *sender) run() {
+	wait := retryWait
+	for {
+		batch := s.take()
+		if len(batch) == 0 {
+			if !s.c.down.Load() {
+				select {
+				case <-s.wake:
+				case <-s.c.ctx.Done():
+					s.abandon()
+					return
+				}
+				continue
+			}
+			batch = []command{ping()} // is it back?
+		}
+		again, err := s.execute(batch)
+		s.settle(again)
+		if err == nil {
+			wait = retryWait
+			s.c.setDown(false, nil)
+			continue
+		}
+		s.c.setDown(true, err)
+		s.c.renew()
+		timer := time.NewTimer(wait)
+		wait = min(2*wait, retryMost)
+		select {
+		case <-timer.C:
+		case <-s.c.ctx.Done():
+			timer.Stop()
+			s.abandon()
+			return
+		}
+	}
+}
+
+// take returns the next commands, which stay in the queue until settle.
+func (s *sender) take() []command {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+	s.inFlight = min(len(s.queue), maxBatch)
+	return append([]command(nil), s.queue[:s.inFlight]...)
+}
+
+// settle puts what is to be sent again in the place of what take returned.
+func (s *sender) settle(again []command) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.inFlight
+	for i := range n {
+		s.bytes -= s.queue[i].size
+	}
+	from := n - min(n, len(again))
+	for i := range s.queue[:from] {
+		s.queue[i] = command{}
+	}
+	for i := from; i < n; i++ {
+		s.queue[i] = again[i-from]
+		s.bytes += s.queue[i].size
+	}
+	if s.queue = s.queue[from:]; len(s.queue) == 0 {
+		s.queue = nil
+	}
+	s.inFlight = 0
+}
+
+// execute sends a batch, and returns those of its commands that are to be sent
+// again, and why. With Redis Cluster it goes from server to server, so that it is
+// executed in its order.
+func (s *sender) execute(batch []command) (again []command, failure error) {
+	ctx, cancel := context.WithTimeout(s.c.ctx, s.c.options.timeout())
+	defer cancel()
+	for len(batch) > 0 && failure == nil {
+		client, n, err := s.route(ctx, batch)
+		if err != nil {
+			failure = err
+			break
+		}
+		var failed []command
+		failed, failure = s.pipeline(ctx, client, batch[:n])
+		again, batch = append(again, failed...), batch[n:]
+	}
+	if isReply(failure) {
+		return append(again, batch...), failure
+	}
+	for _, cmd := range batch {
+		again = cmd.retry(again, dialError{failure})
+	}
+	return again, failure
+}
+
+// route returns a server and how many of the commands at the head of a batch are
+// for it.
+func (s *sender) route(ctx context.Context, batch []command) (client redis.UniversalClient, n int, err error) {
+	for ; n < len(batch); n++ {
+		next, err := masterOf(ctx, s.c.client, batch[n].key(s.c.options))
+		if err != nil {
+			return nil, 0, err
+		}
+		if client != nil && client != next {
+			break
+		}
+		client = next
+	}
+	return client, n, nil
+}
+
+// key says by its slot which server of a Redis Cluster gets a command. It matters
+// not which one publishes, so that is always the same: the order of channels is
+// kept.
+func (cmd *command) key(o *options) string {
+	at := 1
+	switch cmd.args[0] {
+	case "PUBLISH", "PING":
+		return o.home()
+	case "EVAL":
+		at = 3
+	}
+	key, _ := cmd.args[at].(string)
+	return key
+}
+
+// pipeline sends commands to one server.
+func (s *sender) pipeline(ctx context.Context, client redis.UniversalClient, batch []command) (again []command, failure error) {
+	pipe := client.Pipeline()
+	cmds := make([]*redis.Cmd, len(batch))
+	for i := range batch {
+		cmds[i] = pipe.Do(ctx, batch[i].args...)
+	}
+	_, failed := pipe.Exec(ctx)
+	if slices.ContainsFunc(cmds, func(cmd *redis.Cmd) bool { return cmd.Err() != nil }) {
+		failed = nil // each command has its own error
+	}
+	for i, cmd := range cmds {
+		reply, err := cmd.Result()
+		if failed != nil { // a connection that Redis does not accept, for its password perhaps
+			err = dialError{failed}
+		}
+		switch {
+		case err == nil || isNil(err):
+			batch[i].finish(reply, nil)
+			continue
+		case passing(err):
+			failure = err
+			again = batch[i].retry(again, err)
+			continue
+		}
+		s.failed(batch[i].args[0], err)
+		batch[i].finish(nil, err)
+	}
+	return again, failure
+}
+
+// retry appends a command that failed to those that are to be sent again, or
+// finishes it.
+func (cmd *command) retry(again []command, err error) []command {
+	if cmd.now && !isReply(err) || cmd.once && !unsent(err) {
+		cmd.finish(nil, err)
+		return again
+	}
+	return append(again, *cmd)
+}
+
+// failed logs a command that Redis refuses for good.
+func (s *sender) failed(name any, err error) {
+	if skipped, ok := s.logs.allow(time.Now()); ok {
+		logger().Error("a redis command failed", zap.Any("command", name), zap.Error(err), zap.Int("log_lines_skipped", skipped))
+	}
+}
+
+// abandon ends what waits when the connection ends.
+func (s *sender) abandon() {
+	s.mu.Lock()
+	rest := s.queue
+	s.queue, s.bytes, s.inFlight, s.closed = nil, 0, 0, true
+	if s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+	s.mu.Unlock()
+	for _, cmd := range rest {
+		cmd.finish(nil, errEnded)
+	}
+}

@@ -1,0 +1,181 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	readCount = 100
+	readBlock = time.Second
+	// maxSeen bounds the nodes whose serials are kept.
+	maxSeen = 10000
+)
+
+// stream reads the stream for all namespaces of a connection. After an interruption
+// it goes on where it was. Position may be called concurrently; the rest is the
+// reading goroutine's.
+type stream struct {
+	c        *connection
+	position atomic.Pointer[string] // nil before Redis was first reached
+	reading  atomic.Bool            // the last attempt succeeded
+
+	seen serials
+}
+
+func newStream(c *connection) *stream { return &stream{c: c, seen: serials{}} }
+
+// away reports whether messages would not come back now.
+func (c *connection) away() bool {
+	return c.down.Load() || c.stream != nil && !c.stream.reading.Load()
+}
+
+// run reads until the connection ends.
+func (s *stream) run() {
+	for s.c.ctx.Err() == nil {
+		err := s.attach()
+		for err == nil {
+			s.reading.Store(true)
+			err = s.read()
+		}
+		if s.c.ctx.Err() != nil {
+			return
+		}
+		s.c.troubled("XREAD", err)
+		s.c.renew()
+		if s.reading.Swap(false) {
+			for _, l := range s.c.all() {
+				l.release()
+			}
+		}
+		select {
+		case <-time.After(retryWait):
+		case <-s.c.ctx.Done():
+		}
+	}
+}
+
+// attach finds the place to read on from. A stream that ends before the place
+// where we were is another one, or a copy that lacks what we have.
+func (s *stream) attach() error {
+	ctx, cancel := context.WithTimeout(s.c.ctx, s.c.options.timeout())
+	defer cancel()
+	last, err := s.c.client.XRevRangeN(ctx, s.c.options.Stream, "+", "-", 1).Result()
+	if err != nil {
+		return err
+	}
+	end := "0-0"
+	if len(last) > 0 {
+		end = last[0].ID
+	}
+	if at := s.position.Load(); at == nil || before(end, *at) {
+		s.position.Store(&end)
+	}
+	return nil
+}
+
+// read waits for the next entries and hands them on.
+func (s *stream) read() error {
+	ctx, cancel := context.WithTimeout(s.c.ctx, readBlock+s.c.options.timeout())
+	defer cancel()
+	found, err := s.c.client.XRead(ctx, &redis.XReadArgs{
+		Streams: []string{s.c.options.Stream, *s.position.Load()}, Count: readCount, Block: readBlock,
+	}).Result()
+	if isNil(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range found {
+		for i := range one.Messages {
+			s.take(&one.Messages[i])
+			s.position.Store(&one.Messages[i].ID)
+		}
+	}
+	return nil
+}
+
+// take hands an entry to the links of its namespace.
+func (s *stream) take(m *redis.XMessage) {
+	e := fieldsOf(m)
+	if e.serial > 0 && s.seen.again(e.uid, e.serial) {
+		return // it was sent twice, when the answer got lost
+	}
+	for _, l := range s.c.of(e.nsp) {
+		f := l.format.(*streamsFormat) // a connection has one adapter
+		switch {
+		case e.uid == l.uid && e.serial > 0:
+			l.back(e.serial, m.ID)
+			continue
+		case e.uid == l.uid && e.kind != kindBroadcast && e.kind != kindNote:
+			continue // done already
+		}
+		if err := f.read(e.kind, e.data, m.ID); err != nil {
+			s.c.malformed("an entry of the stream", err)
+		}
+	}
+}
+
+// entryFields are those of an entry of the stream.
+type entryFields struct {
+	uid, nsp, data string
+	kind           kind
+	serial         uint64
+}
+
+func fieldsOf(m *redis.XMessage) (e entryFields) {
+	text := func(key string) string {
+		s, _ := m.Values[key].(string)
+		return s
+	}
+	e.uid, e.nsp, e.data = text("uid"), text("nsp"), text("data")
+	if n, err := strconv.Atoi(text("type")); err == nil {
+		e.kind = kind(n)
+	}
+	if n, err := strconv.ParseUint(text("n"), 10, 64); err == nil {
+		e.serial = n
+	}
+	return e
+}
+
+// serials are the last serial of each node.
+type serials map[string]uint64
+
+// again reports whether a message has been seen, and notes it.
+func (s serials) again(uid string, serial uint64) bool {
+	if last, ok := s[uid]; ok && serial <= last {
+		return true
+	}
+	if len(s) >= maxSeen {
+		clear(s) // a message is sent twice within seconds, and nodes do not come and go so fast
+	}
+	s[uid] = serial
+	return false
+}
+
+// before compares the ids of entries.
+func before(a, b string) bool {
+	aTime, aCount := splitID(a)
+	bTime, bCount := splitID(b)
+	return aTime < bTime || aTime == bTime && aCount < bCount
+}
+
+// splitID reads an id, which is zeros if it is none.
+func splitID(id string) (ms, count uint64) {
+	first, second, _ := strings.Cut(id, "-")
+	ms, err := strconv.ParseUint(first, 10, 64)
+	if err != nil {
+		return 0, 0
+	}
+	count, err = strconv.ParseUint(second, 10, 64)
+	if err != nil {
+		return ms, 0
+	}
+	return ms, count
+}

@@ -1,0 +1,187 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// topics are the subscriptions of a connection, all over one link to Redis, which
+// keeps what comes in order. All methods may be called concurrently.
+type topics struct {
+	c    *connection
+	wake chan struct{}
+
+	mu        sync.Mutex // guards the following fields
+	listeners map[string][]*link
+	present   map[string]bool // subscriptions that Redis has confirmed
+}
+
+// idleTime is after how long without a message the connection is tried.
+const idleTime = 2 * time.Second
+
+func newTopics(c *connection) *topics {
+	return &topics{c: c, wake: make(chan struct{}, 1), listeners: map[string][]*link{}, present: map[string]bool{}}
+}
+
+// change is called when links have come or gone.
+func (t *topics) change() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (t *topics) confirmed(topic string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.present[topic]
+}
+
+// wanted lists the topics of all links, and notes who listens.
+func (t *topics) wanted() (channels, patterns map[string]bool) {
+	channels, patterns = map[string]bool{}, map[string]bool{}
+	listeners := map[string][]*link{}
+	for _, l := range t.c.all() {
+		plain, globs := l.format.topics()
+		for _, name := range plain {
+			channels[name] = true
+			listeners[name] = append(listeners[name], l)
+		}
+		for _, name := range globs {
+			patterns[name] = true
+			listeners[name] = append(listeners[name], l)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.listeners = listeners
+	return channels, patterns
+}
+
+// run keeps the subscriptions as they are wanted, and receives.
+func (t *topics) run() {
+	pubsub := t.c.client.Subscribe(t.c.ctx)
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		t.receive(pubsub)
+	}()
+	channels, patterns := map[string]bool{}, map[string]bool{}
+	for t.c.ctx.Err() == nil {
+		nextChannels, nextPatterns := t.wanted()
+		// An error is the connection's: when it is back, so are the subscriptions.
+		_ = t.apply(channels, nextChannels, pubsub.Subscribe, pubsub.Unsubscribe)
+		_ = t.apply(patterns, nextPatterns, pubsub.PSubscribe, pubsub.PUnsubscribe)
+		channels, patterns = nextChannels, nextPatterns
+		select {
+		case <-t.wake:
+		case <-t.c.ctx.Done():
+		}
+	}
+	_ = pubsub.Close()
+	<-received
+}
+
+type subscribe func(ctx context.Context, names ...string) error
+
+func (t *topics) apply(now, next map[string]bool, add, remove subscribe) error {
+	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.options.timeout())
+	defer cancel()
+	var missing, extra []string
+	for name := range next {
+		if !now[name] {
+			missing = append(missing, name)
+		}
+	}
+	for name := range now {
+		if !next[name] {
+			extra = append(extra, name)
+		}
+	}
+	var err error
+	if len(missing) > 0 {
+		err = add(ctx, missing...)
+	}
+	if len(extra) > 0 {
+		err = errors.Join(err, remove(ctx, extra...))
+	}
+	return err
+}
+
+// receive hands on what comes, until the connection ends.
+func (t *topics) receive(pubsub *redis.PubSub) {
+	asked := false
+	for t.c.ctx.Err() == nil {
+		msg, err := t.next(pubsub, asked)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			asked = false
+			t.take(msg)
+		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
+			asked = true
+			_ = pubsub.Ping(t.c.ctx) // the next receive tells
+		case errors.Is(err, redis.ErrClosed):
+			return
+		default:
+			asked = false
+			t.lost()
+			t.c.troubled("SUBSCRIBE", err)
+			t.c.renew()
+			select {
+			case <-time.After(retryWait):
+			case <-t.c.ctx.Done():
+			}
+		}
+	}
+}
+
+// next waits for a message. Once Redis was asked and says nothing, the connection
+// must go: the library keeps one whose time has run out, and Redis may know nothing
+// of it any more. It does not keep one whose context's time has.
+func (t *topics) next(pubsub *redis.PubSub, asked bool) (any, error) {
+	if !asked {
+		return pubsub.ReceiveTimeout(t.c.ctx, idleTime)
+	}
+	ctx, cancel := context.WithTimeout(t.c.ctx, idleTime)
+	defer cancel()
+	return pubsub.ReceiveTimeout(ctx, 0)
+}
+
+// lost notes that nothing is subscribed to until Redis says so again.
+func (t *topics) lost() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.present)
+}
+
+func (t *topics) take(msg any) {
+	switch msg := msg.(type) {
+	case *redis.Subscription:
+		t.mu.Lock()
+		if msg.Kind == "subscribe" || msg.Kind == "psubscribe" {
+			t.present[msg.Channel] = true
+		} else {
+			delete(t.present, msg.Channel)
+		}
+		t.mu.Unlock()
+	case *redis.Message:
+		topic := msg.Pattern
+		if topic == "" {
+			topic = msg.Channel
+		}
+		t.mu.Lock()
+		listeners := t.listeners[topic]
+		t.mu.Unlock()
+		for _, l := range listeners {
+			if err := l.format.receive(msg.Channel, msg.Payload); err != nil {
+				t.c.malformed("a published message", err)
+			}
+		}
+	}
+}

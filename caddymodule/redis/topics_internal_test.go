@@ -1,0 +1,47 @@
+package redis
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSubscriptionsOutliveAPause: a Redis that stands still for longer than it may
+// is subscribed to anew, since nobody knows what has become of the connection.
+func TestSubscriptionsOutliveAPause(t *testing.T) {
+	s := startServer(t)
+	o := &options{Addresses: []string{s.address}}
+	o.defaults()
+	c := newConnection(o)
+	l := newLink(c, "/", nowhere{})
+	c.start()
+	t.Cleanup(func() {
+		l.cancel()
+		<-l.ended
+		_ = c.Destruct() // that Redis has been away is no fault here
+	})
+	channels, _ := l.format.topics()
+	until := func(want bool, what string) {
+		t.Helper()
+		deadline := time.After(patience)
+		for c.topics.confirmed(channels[0]) != want {
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-deadline:
+				t.Fatal(what)
+			}
+		}
+	}
+	until(true, "it never subscribed")
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(false, "the silence was not noticed")
+	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	until(true, "it did not subscribe again")
+	if n, err := l.Nodes(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d nodes, %v", n, err)
+	}
+}
