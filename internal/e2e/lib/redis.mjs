@@ -1,0 +1,105 @@
+// Redis as a process, and the servers of a cluster around it.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createClient } from "redis";
+import { startCaddy } from "./caddy.mjs";
+import { onFreePort } from "./ports.mjs";
+import { Program } from "./process.mjs";
+import { eventually } from "./wait.mjs";
+
+const BINARY = process.env.REDIS_SERVER ?? "redis-server";
+const NODE_SERVER = fileURLToPath(new URL("../reference/cluster.mjs", import.meta.url));
+
+/** A Redis of its own; it may be ended and started again on its port. */
+export class Redis {
+  static start(args = []) {
+    return onFreePort(async (port) => {
+      const redis = new Redis();
+      redis.dir = mkdtempSync(join(tmpdir(), "redis-e2e-"));
+      redis.port = port;
+      redis.args = args;
+      return redis.run();
+    });
+  }
+
+  get url() {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async run() {
+    this.program = new Program(BINARY, [
+      "--port", this.port, "--bind", "127.0.0.1", "--dir", this.dir, "--save", "", "--appendonly", "no", ...this.args,
+    ].map(String));
+    await this.program.line((l) => /Ready to accept connections/.test(l), "the start of redis");
+    return this;
+  }
+
+  signal(name) {
+    this.program.child.kill(name);
+  }
+
+  /** Runs one command over a connection of its own. */
+  async command(...words) {
+    const client = createClient({ url: this.url });
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      return await client.sendCommand(words.map(String));
+    } finally {
+      client.destroy();
+    }
+  }
+
+  end(signal = "SIGKILL") {
+    return this.program.end(signal);
+  }
+
+  async stop() {
+    if (this.program.child.exitCode === null && this.program.child.signalCode === null) await this.end();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** A Caddy in the cluster. */
+export function caddyNode(redis, { adapter = "streams", label = "caddy", settings, options = [], url = redis.url, extra = [], port } = {}) {
+  return startCaddy({
+    settings, port,
+    extra: [`cluster redis ${url} {\n adapter ${adapter}\n${options.map((o) => ` ${o}\n`).join("")}}`, ...extra],
+    namespaces: [`namespace / {\n gateway e2e ${label}\n}`],
+  });
+}
+
+/** A Socket.IO server for Node in the cluster. */
+export class NodeServer {
+  kind = "node";
+
+  static start(redis, config = {}) {
+    return onFreePort(async (port) => {
+      const server = new NodeServer();
+      server.port = port;
+      server.url = `http://127.0.0.1:${port}`;
+      server.program = new Program(process.execPath, [
+        NODE_SERVER, JSON.stringify({ adapter: "streams", label: "node", redis: redis.url, ...config, port }),
+      ]);
+      await server.program.line((l) => l === "listening", "the start of the server for Node");
+      return server;
+    });
+  }
+
+  end(signal) {
+    return this.program.end(signal);
+  }
+
+  async stop() {
+    if (this.program.child.exitCode === null && this.program.child.signalCode === null) await this.end("SIGKILL");
+  }
+}
+
+/** Waits until every client's server counts that many nodes. */
+export async function gathered(clients, n) {
+  for (const socket of clients) {
+    await eventually(async () => (await socket.timeout(5000).emitWithAck("across", { do: "nodes" })) === n, `a cluster of ${n}`);
+  }
+}

@@ -1,0 +1,99 @@
+// signaling.js: lost connections, within and after the grace time, and the end of a call.
+import { after, afterEach, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+import { eventually } from "../../lib/wait.mjs";
+import { Stage, cut, flowing, heard, idOf, mend, settled } from "./peers.mjs";
+
+let stage;
+const options = ["departure_grace 3s", "empty_timeout 100ms"];
+before(async () => (stage = await Stage.start({ options })));
+after(() => stage?.stop());
+afterEach(() => stage.clear());
+
+async function pair(room) {
+  const pages = [await stage.peer(room), await stage.peer(room)];
+  await Promise.all(pages.map((page) => flowing(page, 1)));
+  return pages;
+}
+
+test("within the grace time the peer is the same and media goes on", async () => {
+  const [stays, drops] = await pair("within");
+  const id = await idOf(drops);
+  await cut(drops);
+  await heard(stays, { type: "peer", id, away: true });
+  await flowing(stays, 1);
+  await mend(drops);
+  await heard(drops, { type: "joined", resumed: true });
+  await stays.waitForFunction((known) => window.room.peers.get(known)?.away === false, id);
+  assert.equal(await idOf(drops), id);
+  await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+test("what is negotiated meanwhile is caught up with", async () => {
+  const [stays, drops] = await pair("meanwhile");
+  await cut(drops);
+  await heard(stays, { type: "peer", id: await idOf(drops), away: true });
+  await stays.evaluate(() => {
+    const canvas = document.body.appendChild(document.createElement("canvas"));
+    canvas.getContext("2d").fillRect(0, 0, 9, 9);
+    const stream = canvas.captureStream(5);
+    window.room.addTrack(stream.getVideoTracks()[0], stream);
+  });
+  await drops.evaluate(() => window.room.setState({ said: "while offline" }));
+  await mend(drops);
+  await drops.waitForFunction(() => [...window.room.peers.values()].every(({ streams }) => streams.size === 2));
+  await stays.waitForFunction(() => [...window.room.peers.values()].every(({ state }) => state.said === "while offline"));
+  await Promise.all([settled(stays, 1), settled(drops, 1)]);
+});
+
+test("after the grace time it is a new peer, and media flows again", async () => {
+  const [stays, drops] = await pair("after");
+  const id = await idOf(drops);
+  await cut(drops);
+  await heard(stays, { type: "gone", id, reason: "timeout" });
+  await mend(drops);
+  await drops.waitForFunction((former) => window.room.self.id !== former, id);
+  await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+test("a server that cannot let anybody in at the moment is asked again", async () => {
+  const [stays, drops] = await pair("passing");
+  await cut(drops);
+  await drops.evaluate(() => {
+    const { socket } = window.room;
+    const emit = socket.emit;
+    socket.emit = (event, ...rest) => {
+      if (event !== "join") return emit.call(socket, event, ...rest);
+      socket.emit = emit; // refused once, as by a node that cannot reach its cluster
+      return rest.at(-1)(null, { ok: false, error: { code: "unavailable", message: "try again" } });
+    };
+  });
+  await mend(drops);
+  await drops.waitForFunction(() => window.heard.filter(({ type }) => type === "joined").length === 2);
+  assert.deepEqual(await drops.evaluate(() => window.heard.filter(({ type }) => type === "left")), []);
+  await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+/** What the server holds of all calls, as its admin API says. */
+async function held() {
+  const { body } = await stage.server.admin("GET", "/socketio/default/namespaces");
+  return body.namespaces.find(({ name }) => name === "/").gateways.webrtc;
+}
+
+test("a call that has ended leaves no peer, room or timer", async () => {
+  const nothing = { sockets: 0, rooms: 0, peers: 0, away: 0, timers: 0 };
+  await eventually(async () => isDeepStrictEqual(await held(), nothing), "the end of what other tests left");
+  const [one, other] = await pair("end");
+  await one.evaluate(async () => {
+    await window.room.changeMetadata({ set: { topic: "tea" } });
+    await window.room.lock("screen", 300_000);
+  });
+  assert.deepEqual(await held(), { sockets: 2, rooms: 1, peers: 2, away: 0, timers: 1 });
+  await one.evaluate(() => window.room.leave());
+  await heard(other, { type: "gone", reason: "left" });
+  assert.deepEqual(await held(), { sockets: 2, rooms: 1, peers: 1, away: 0, timers: 0 });
+  await cut(other); // and never mended: the grace time ends the peer
+  await eventually(async () => (await held()).away === 1, "an away peer");
+  await eventually(async () => isDeepStrictEqual(await held(), { ...nothing, sockets: 1 }), "the end of the room");
+});
