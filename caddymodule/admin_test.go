@@ -1,0 +1,97 @@
+package caddymodule_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const admin = "http://localhost:2999/socketio/"
+
+// call is a request to the admin API.
+func call(t *testing.T, method, path, body string) (int, string) {
+	t.Helper()
+	p := &polls{t, admin + path}
+	return p.request(method, body)
+}
+
+func TestAdminShowsServersAndSockets(t *testing.T) {
+	serve(t, "socketio {\nname shown\n}")
+	p := open(t, engine, "Cookie", "secret=1")
+	p.send(`421["join",{"room":"r"}]`)
+	p.receive()
+	for path, want := range map[string]string{
+		"":       `"servers":[{"name":"shown","uptime_seconds":`,
+		"?":      `,"versions":{"caddy":"`,
+		"health": `{"status":"ok"}`,
+		"shown/namespaces": `{"name":"/","configured":"/","sockets":1,"rooms":1,` +
+			`"gateways":{"webrtc":{"sockets":1,"rooms":1,"peers":1,"away":0,"timers":0}}}`,
+		"shown/rooms":                         `{"name":"webrtc:r","sockets":1}`,
+		"shown/sockets":                       `{"sockets":[{"id":"`,
+		"shown/sockets?room=webrtc:r&limit=1": `"client_ip":"`,
+		"shown/sockets?user=alice":            `{"sockets":[],"total":0}`,
+	} {
+		status, body := call(t, http.MethodGet, path, "")
+		if status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want %s", path, status, body, want)
+		}
+		if strings.Contains(body, "secret") || strings.Contains(body, p.base[strings.LastIndex(p.base, "=")+1:]) {
+			t.Errorf("%s tells a secret: %s", path, body)
+		}
+	}
+}
+
+func TestAdminActsOnSockets(t *testing.T) {
+	serve(t, "socketio {\nname steered\n}")
+	p := open(t, engine)
+	for _, step := range []struct{ action, body, want string }{
+		{"join", `{"targets":["vip"]}`, ""},
+		{"emit", `{"rooms":["nobody"],"event":"lost"}`, ""},
+		{"emit", `{"rooms":["vip"],"event":"news","args":[{"a":1},"b"]}`, `42["news",{"a":1},"b"]`},
+		{"leave", `{"targets":["vip"]}`, ""},
+		{"emit", `{"rooms":["vip"],"event":"lost"}`, ""},
+		{"disconnect", `{}`, "41"},
+	} {
+		if status, body := call(t, http.MethodPost, "steered/"+step.action, step.body); status != http.StatusNoContent {
+			t.Fatalf("%s: %d %s", step.action, status, body)
+		}
+		if step.want != "" {
+			if got := p.receive(); got != step.want {
+				t.Fatalf("%s: the client got %q, want %q", step.action, got, step.want)
+			}
+		}
+	}
+}
+
+func TestAdminErrors(t *testing.T) {
+	serve(t, "socketio {\nname strict\n}")
+	for name, tc := range map[string]struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		"unknown server":    {"GET", "nobody/rooms", "", 404, `there is no server \"nobody\"`},
+		"unknown list":      {"GET", "strict/peers", "", 404, `a server has no \"peers\"`},
+		"unknown namespace": {"GET", "strict/rooms?namespace=/x", "", 404, `there is no live namespace \"/x\"`},
+		"bad page":          {"GET", "strict/sockets?limit=-1", "", 400, `\"-1\" is not a number`},
+		"wrong method":      {"GET", "strict/emit", "", 405, "use POST here, not GET"},
+		"misspelt field":    {"POST", "strict/emit", `{"room":["r"],"event":"e"}`, 400, `unknown field \"room\"`},
+		"no event":          {"POST", "strict/emit", `{}`, 400, "event is missing"},
+		"reserved event":    {"POST", "strict/emit", `{"event":"disconnect"}`, 400, "emitting: "},
+		"no targets":        {"POST", "strict/join", `{}`, 400, "targets is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, body := call(t, tc.method, tc.path, tc.body)
+			if status != tc.status || !strings.Contains(body, tc.want) {
+				t.Errorf("%d %s, want %d %s", status, body, tc.status, tc.want)
+			}
+		})
+	}
+}
+
+func TestHealthHandler(t *testing.T) {
+	serve(t, "socketio {\nname healthy\n}\nsocketio_health /health\nrespond other")
+	if status, body := get(t, "http://localhost:9080/health"); status != http.StatusOK || body != `{"status":"ok"}` {
+		t.Errorf("%d %q", status, body)
+	}
+}

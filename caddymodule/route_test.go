@@ -1,0 +1,76 @@
+package caddymodule_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestOtherPathsGoToTheNextHandler(t *testing.T) {
+	serve(t, "socketio {\nname paths\n}\nrespond next")
+	for _, path := range []string{"", "socket.io", "socket.io/x", "socket.io/socket.io.js", "socket.iox"} {
+		status, body := get(t, "http://localhost:9080/"+path)
+		if served := path == "socket.io"; served == (body == "next") {
+			t.Errorf("/%s: %d %q", path, status, body)
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	for name, directives := range map[string]string{
+		"handle":      "handle /socket.io/* {\nsocketio {\nname mount\n}\n}",
+		"route":       "route {\nsocketio {\nname mount\n}\n}",
+		"matcher":     "@io path /socket.io/*\nsocketio @io {\nname mount\n}",
+		"encode":      "encode\nsocketio {\nname mount\n}",
+		"templates":   "route {\ntemplates\nsocketio {\nname mount\n}\n}",
+		"body limit":  "request_body {\nmax_size 1MB\n}\nsocketio {\nname mount\n}",
+		"access logs": "log\nsocketio {\nname mount\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, directives)
+			p := open(t, engine)
+			p.send(`421["ping"]`)
+			if got := p.receive(); !strings.HasPrefix(got, "431[") {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestHandlePathStripsThePrefix(t *testing.T) {
+	serve(t, "handle_path /inner/* {\nsocketio {\nname inner\n}\n}\nrespond next")
+	open(t, "http://localhost:9080/inner/socket.io/")
+	if _, body := get(t, engine); body != "next" {
+		t.Errorf("served outside its prefix: %q", body)
+	}
+}
+
+// A client could otherwise read the server's environment.
+func TestPayloadsAreNeverTemplates(t *testing.T) {
+	serve(t, "route {\ntemplates\nsocketio {\nname injected\n}\n}")
+	p := open(t, engine)
+	p.send(`421["nothing {{env \"PATH\"}}"]`)
+	p.send(`422["join",{"room":"{{env \"PATH\"}}"}]`)
+	got := p.receive()
+	for !strings.Contains(got, "432[") {
+		got += p.receive()
+	}
+	if strings.Contains(got, "/bin") {
+		t.Fatalf("a template ran: %q", got)
+	}
+}
+
+func TestOriginsOfPolls(t *testing.T) {
+	serve(t, "socketio {\nname origins\ncors {\norigins https://app.example.com\ncredentials\n}\n}")
+	for origin, want := range map[string]int{
+		"https://app.example.com":  http.StatusOK,
+		"http://localhost:9080":    http.StatusOK,
+		"https://evil.example.com": http.StatusForbidden,
+		"null":                     http.StatusForbidden,
+	} {
+		p := &polls{t, engine + "?EIO=4&transport=polling"}
+		if status, body := p.request(http.MethodGet, "", "Origin", origin); status != want {
+			t.Errorf("%s: %d %q, want %d", origin, status, body, want)
+		}
+	}
+}
