@@ -3,19 +3,24 @@
 import { createServer } from "node:net";
 
 const FIRST = 21_000;
-const BLOCK = 20;
-const BLOCKS = 25;
+const COUNT = 500;
 
-// Test files run as processes beside each other: each starts in a block of its own.
-let next = (process.pid % BLOCKS) * BLOCK;
+// Whoever uses a port listens on its claim too, to the end of the process. That a
+// port is free is not enough: between a look and a server's start another test
+// file may look as well, and Caddy shares a port with whoever shares it too.
+const CLAIMS = FIRST + COUNT;
 
-/** A TCP port of 127.0.0.1 that is free now. */
+// Test files run as processes beside each other, which start in different places.
+let next = process.pid * 20;
+
+/** A TCP port of 127.0.0.1 that is free now and that no other test file takes. */
 export async function freePort() {
-  for (let i = 0; i < BLOCK * BLOCKS; i++) {
-    const port = FIRST + (next++ % (BLOCK * BLOCKS));
-    if (await isFree(port)) return port;
+  for (let i = 0; i < COUNT; i++) {
+    const place = next++ % COUNT;
+    if (!(await isFree(FIRST + place))) continue;
+    if (await claim(CLAIMS + place)) return FIRST + place;
   }
-  throw new Error(`no free port from ${FIRST} to ${FIRST + BLOCK * BLOCKS - 1}`);
+  throw new Error(`no free port from ${FIRST} to ${FIRST + COUNT - 1}`);
 }
 
 /** What start(port) gives, on another port when somebody took the first meanwhile. */
@@ -29,10 +34,24 @@ export async function onFreePort(start) {
   }
 }
 
-function isFree(port) {
+async function isFree(port) {
+  const probe = await listen(port);
+  if (!probe) return false;
+  await new Promise((resolve) => probe.close(resolve));
+  return true;
+}
+
+async function claim(port) {
+  const server = await listen(port);
+  server?.unref();
+  return Boolean(server);
+}
+
+/** A server that listens on the port, or undefined. */
+function listen(port) {
   return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, () => probe.close(() => resolve(true)));
+    const server = createServer();
+    server.once("error", () => resolve(undefined));
+    server.listen(port, () => resolve(server));
   });
 }
