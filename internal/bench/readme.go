@@ -60,7 +60,8 @@ func figures(b *strings.Builder, dir string) error {
 		if n := measured.Rounds(); n > 1 {
 			rounds = fmt.Sprintf("Medians of %d rounds", n)
 		}
-		fmt.Fprintf(b, "%s; ratios are medians of the rounds' ratios, in brackets what they are meant to keep to,\nand bold where they do not. %s.\n\n",
+		fmt.Fprintf(b, "%s; ratios are medians of the rounds' ratios, in brackets what they are meant to keep to,\n"+
+			"and bold where they do not. %s.\n\n",
 			rounds, machine(measured.Environment))
 		if err := measured.WriteMarkdown(b); err != nil {
 			return err
