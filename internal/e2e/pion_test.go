@@ -27,8 +27,9 @@ import (
 // through the gateway and open a data channel. They know nothing but a room.
 func TestPionPeersOpenADataChannel(t *testing.T) {
 	address := startGateway(t)
-	first, second := newCaller(t, address), newCaller(t, address)
+	first := newCaller(t, address)
 	first.join()
+	second := newCaller(t, address)
 	if peers := second.join(); len(peers) != 1 {
 		t.Fatalf("the second peer sees %d others", len(peers))
 	} else {
@@ -118,6 +119,7 @@ type joinAnswer struct {
 	Peers []struct{ ID string }
 }
 
+// newCaller makes a peer, which enters the room as soon as it is connected.
 func newCaller(t *testing.T, address string) *caller {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
