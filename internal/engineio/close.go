@@ -94,8 +94,14 @@ func (s *Session) close(reason string) (tell func()) {
 	if r == nil {
 		return func() {} // accept is running; setReceiver tells it
 	}
+	s.server.telling.Add(1)
 	// In its own goroutine: the caller may hold locks that the receiver takes.
-	return func() { go s.tellClosed(r, reason) }
+	return func() {
+		go func() {
+			defer s.server.telling.Done()
+			s.tellClosed(r, reason)
+		}()
+	}
 }
 
 func (s *Session) tellClosed(r Receiver, reason string) {

@@ -210,6 +210,42 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// TestDrainAwaitsReceivers: what a receiver keeps at the end of its session is not
+// lost with the process, but it cannot hold the process either.
+func TestDrainAwaitsReceivers(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newPipeSite(t, settings())
+			_, r := st.open() // between two polls: it ends at once
+			r.closed = make(chan string)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			drained := make(chan struct{})
+			go func() {
+				defer close(drained)
+				st.srv.Drain(ctx, 0)
+			}()
+			synctest.Wait()
+			select {
+			case <-drained:
+				t.Fatal("the receiver has not been told, and the drain is over")
+			default:
+			}
+			if told {
+				r.wantClosed(t, "server shutting down")
+				synctest.Wait()
+				if ctx.Err() != nil {
+					t.Fatal("it took the whole time")
+				}
+			}
+			<-drained
+			if !told {
+				r.wantClosed(t, "server shutting down")
+			}
+		})
+	}
+}
+
 func TestDrainCutsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := newPipeSite(t, settings())

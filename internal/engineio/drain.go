@@ -19,7 +19,7 @@ func (s *Server) Refuse() {
 // Drain refuses new handshakes with 503 and closes all sessions, spread over
 // window: websockets with code 1001, polls with the close packet. Sessions between
 // two polls are closed at once, the others with the answer that ends their poll. It returns when
-// all are gone, or when ctx ends; then the rest is cut. No Socket.IO packet goes
+// all are gone and their receivers know, or when ctx ends; then the rest is cut. No Socket.IO packet goes
 // with it, since a stock client reconnects after a close of its transport, but not
 // after a disconnect.
 func (s *Server) Drain(ctx context.Context, window time.Duration) {
@@ -42,7 +42,22 @@ func (s *Server) Drain(ctx context.Context, window time.Duration) {
 		s.cutAll()
 		<-s.idle
 	}
+	s.awaitReceivers(ctx)
 	close(s.writers.stop)
+}
+
+// awaitReceivers returns once no receiver is busy with the end of its session, or
+// when ctx ends: what they keep of it must be kept before what they keep it in ends.
+func (s *Server) awaitReceivers(ctx context.Context) {
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		s.telling.Wait()
+	}()
+	select {
+	case <-told:
+	case <-ctx.Done():
+	}
 }
 
 // isDraining is asked before a websocket is accepted, so that the client gets an

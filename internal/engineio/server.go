@@ -25,6 +25,7 @@ type Server struct {
 	writers  *workers
 	flusher  flusher
 	limits   limiter
+	telling  sync.WaitGroup // receivers that are being told of a close
 
 	mu       sync.RWMutex // guards the following fields
 	sessions map[string]*Session
