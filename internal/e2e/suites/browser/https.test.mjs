@@ -2,12 +2,13 @@
 // and, where the server offers it, inside HTTP/2.
 import { afterEach, before, after, test } from "node:test";
 import assert from "node:assert/strict";
+import { connect } from "node:tls";
 import { Browser, shows } from "../../lib/browser.mjs";
 import { ask, connected, endClients } from "../../lib/clients.mjs";
 import { startCaddy } from "../../lib/caddy.mjs";
 import { directive } from "../../lib/caddyfile.mjs";
 import { freePort } from "../../lib/ports.mjs";
-import { once } from "../../lib/wait.mjs";
+import { eventually, once } from "../../lib/wait.mjs";
 import { withPages } from "../../lib/web.mjs";
 
 let server, browser;
@@ -24,7 +25,20 @@ async function start(env) {
   const site = `tls internal\nlog\n${withPages(directive())}`;
   const config = { port, scheme: "https", host: "localhost", address: `https://localhost:${port}`, site, env };
   server = await startCaddy(config);
-  await server.program.line((l) => l.msg === "certificate obtained successfully", "the certificate");
+  // It is used a moment after Caddy says that it has it.
+  await eventually(() => handshakes(port), "a certificate");
+}
+
+/** Whether a TLS handshake with the port succeeds. */
+function handshakes(port) {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "localhost", servername: "localhost", rejectUnauthorized: false });
+    socket.once("secureConnect", () => {
+      socket.end();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 }
 
 for (const [name, env, line] of [
