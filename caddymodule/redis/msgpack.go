@@ -10,11 +10,14 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
+
+	"github.com/caddy-socketio/caddy-socketio/internal/jsontext"
 )
 
 // maxDepth bounds the nesting of what comes from Redis.
@@ -29,16 +32,19 @@ var (
 // parts, as in packets. What JSON does not know becomes what JavaScript makes of
 // it: dates are text, and undefined is null.
 type unpacker struct {
-	in          *bytes.Reader // what is left for dec
+	all         []byte
+	in          *bytes.Reader // what is left of it for dec
 	dec         *msgpack.Decoder
 	text        bytes.Buffer
 	attachments [][]byte
 }
 
-// unpack reads one value, and refuses what follows it.
+// unpack reads one value, and refuses what follows it. The attachments are parts
+// of b.
 func unpack(b []byte) (text json.RawMessage, attachments [][]byte, err error) {
 	in := bytes.NewReader(b)
-	u := unpacker{in: in, dec: msgpack.NewDecoder(in)}
+	u := unpacker{all: b, in: in, dec: msgpack.NewDecoder(in)}
+	u.text.Grow(len(b) + len(b)/8)
 	if err := u.value(maxDepth); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errMsgpack, err)
 	}
@@ -102,8 +108,8 @@ func (u *unpacker) float() error {
 	return err
 }
 
-// bytes reads a string or binary value. A length is believed only as far as there
-// is input: the decoder would allocate what it is told, up to 4 GB.
+// bytes reads a string or binary value, and returns that part of the input. The
+// decoder would allocate what a length says, up to 4 GB.
 func (u *unpacker) bytes() ([]byte, error) {
 	n, err := u.dec.DecodeBytesLen()
 	if err != nil {
@@ -112,9 +118,9 @@ func (u *unpacker) bytes() ([]byte, error) {
 	if n < 0 || n > u.in.Len() {
 		return nil, io.ErrUnexpectedEOF
 	}
-	b := make([]byte, n)
-	_, err = io.ReadFull(u.dec.Buffered(), b)
-	return b, err
+	at := len(u.all) - u.in.Len()
+	_, err = u.in.Seek(int64(n), io.SeekCurrent)
+	return u.all[at : at+n : at+n], err
 }
 
 func (u *unpacker) string() error {
@@ -125,14 +131,20 @@ func (u *unpacker) string() error {
 	if !utf8.Valid(b) {
 		return errMsgpack
 	}
-	return u.quote(string(b))
+	return u.quote(b)
 }
 
 // quote appends a JSON string.
-func (u *unpacker) quote(s string) error {
+func (u *unpacker) quote(s []byte) error {
+	if jsontext.SkipPlain(s, 0) == len(s) {
+		u.text.WriteByte('"')
+		u.text.Write(s)
+		u.text.WriteByte('"')
+		return nil
+	}
 	enc := json.NewEncoder(&u.text)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
+	if err := enc.Encode(string(s)); err != nil {
 		return err
 	}
 	u.text.Truncate(u.text.Len() - 1) // the encoder's newline
@@ -225,13 +237,13 @@ func (u *unpacker) extension() error {
 	default:
 		return errMsgpack
 	}
-	return u.quote(at.UTC().Format("2006-01-02T15:04:05.000Z"))
+	return u.quote(at.UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z"))
 }
 
-// packer turns JSON with placeholders into MessagePack.
+// packer turns JSON with placeholders into MessagePack, in one pass.
 type packer struct {
 	text        []byte
-	json        *json.Decoder
+	at          int // in text
 	out         *bytes.Buffer
 	enc         *msgpack.Encoder
 	attachments [][]byte
@@ -239,84 +251,152 @@ type packer struct {
 
 // pack appends the MessagePack form of a JSON value to out.
 func pack(out *bytes.Buffer, text []byte, attachments [][]byte) error {
-	p := packer{text: text, json: json.NewDecoder(bytes.NewReader(text)), out: out, attachments: attachments}
-	p.json.UseNumber()
-	p.enc = msgpack.NewEncoder(out)
+	out.Grow(len(text) + 64)
+	p := packer{text: text, out: out, enc: msgpack.NewEncoder(out), attachments: attachments}
 	p.enc.UseCompactInts(true)
-	return p.value()
-}
-
-var placeholder = regexp.MustCompile(`^\s*\{"_placeholder":true,"num":([0-9]{1,4})\}`)
-
-func (p *packer) value() error {
-	token, err := p.json.Token()
-	if err != nil {
+	if err := p.value(maxDepth); err != nil {
 		return err
 	}
-	switch v := token.(type) {
-	case nil:
-		return p.enc.EncodeNil()
-	case bool:
-		return p.enc.EncodeBool(v)
-	case string:
-		return p.enc.EncodeString(v)
-	case json.Number:
-		return p.number(v)
-	case json.Delim:
-		if v == '{' {
-			return p.object()
-		}
-		return p.children(msgpcode.Array32)
+	if p.next() != 0 {
+		return errText
 	}
-	return errMsgpack
+	return nil
 }
 
-func (p *packer) number(n json.Number) error {
-	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
+// next is the first byte of what comes, or 0 at the end.
+func (p *packer) next() byte {
+	for ; p.at < len(p.text); p.at++ {
+		switch c := p.text[p.at]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (p *packer) value(depth int) error {
+	if depth == 0 {
+		return errDepth
+	}
+	switch p.next() {
+	case '"':
+		return p.string()
+	case '{':
+		if i, ok := p.placeholder(); ok {
+			if i >= len(p.attachments) {
+				return errMsgpack
+			}
+			return p.enc.EncodeBytes(p.attachments[i])
+		}
+		return p.children(msgpcode.Map32, '}', depth)
+	case '[':
+		return p.children(msgpcode.Array32, ']', depth)
+	case 't', 'f', 'n':
+		return p.word()
+	}
+	return p.number()
+}
+
+func (p *packer) string() error {
+	begin := p.at + 1
+	for end := jsontext.SkipPlain(p.text, begin); end < len(p.text); end = jsontext.SkipPlain(p.text, end) {
+		switch p.text[end] {
+		case '"':
+			p.at = end + 1
+			return p.enc.EncodeString(jsontext.Unquote(p.text[begin:end]))
+		case '\\':
+			end += 2
+		default:
+			return errText
+		}
+	}
+	return errText
+}
+
+func (p *packer) word() error {
+	switch rest := p.text[p.at:]; {
+	case bytes.HasPrefix(rest, []byte("true")):
+		p.at += len("true")
+		return p.enc.EncodeBool(true)
+	case bytes.HasPrefix(rest, []byte("false")):
+		p.at += len("false")
+		return p.enc.EncodeBool(false)
+	case bytes.HasPrefix(rest, []byte("null")):
+		p.at += len("null")
+		return p.enc.EncodeNil()
+	}
+	return errText
+}
+
+func (p *packer) number() error {
+	rest := p.text[p.at:]
+	if end := bytes.IndexFunc(rest, func(r rune) bool { return !strings.ContainsRune("+-.0123456789Ee", r) }); end >= 0 {
+		rest = rest[:end]
+	}
+	p.at += len(rest)
+	if i, err := strconv.ParseInt(string(rest), 10, 64); err == nil {
 		return p.enc.EncodeInt(i)
 	}
-	f, err := n.Float64()
+	f, err := strconv.ParseFloat(string(rest), 64)
 	if err != nil {
-		return err
+		return errors.Join(errText, err)
 	}
 	return p.enc.EncodeFloat64(f)
 }
 
-func (p *packer) object() error {
-	if len(p.attachments) > 0 {
-		if m := placeholder.FindSubmatch(p.text[p.json.InputOffset()-1:]); m != nil {
-			i, err := strconv.Atoi(string(m[1]))
-			if err != nil || i >= len(p.attachments) {
-				return errMsgpack
-			}
-			for range 5 { // the keys, the values, the brace
-				if _, err := p.json.Token(); err != nil {
-					return err
-				}
-			}
-			return p.enc.EncodeBytes(p.attachments[i])
-		}
+var placeholder = regexp.MustCompile(`^\{"_placeholder":true,"num":([0-9]{1,4})\}`)
+
+// placeholder reads what stands for an attachment.
+func (p *packer) placeholder() (i int, ok bool) {
+	if len(p.attachments) == 0 {
+		return 0, false
 	}
-	return p.children(msgpcode.Map32)
+	m := placeholder.FindSubmatch(p.text[p.at:])
+	if m == nil {
+		return 0, false
+	}
+	p.at += len(m[0])
+	i, _ = strconv.Atoi(string(m[1])) // four digits at most
+	return i, true
 }
 
 // children writes the elements of an array or object, whose number is known after
 // them.
-func (p *packer) children(code byte) error {
+func (p *packer) children(code, closing byte, depth int) error {
 	at := p.out.Len()
 	p.out.Write([]byte{code, 0, 0, 0, 0})
+	p.at++
 	n := uint32(0)
-	for ; p.json.More(); n++ {
+	for ; p.next() != closing; n++ {
+		if n > 0 && !p.skip(',') {
+			return errText
+		}
 		if code == msgpcode.Map32 {
-			if err := p.value(); err != nil {
+			if p.next() != '"' {
+				return errText
+			}
+			if err := p.string(); err != nil {
 				return err
 			}
+			if !p.skip(':') {
+				return errText
+			}
 		}
-		if err := p.value(); err != nil {
+		if err := p.value(depth - 1); err != nil {
 			return err
 		}
 	}
+	p.at++
 	binary.BigEndian.PutUint32(p.out.Bytes()[at+1:], n)
-	_, err := p.json.Token()
-	return err
+	return nil
+}
+
+// skip reads a byte that must come.
+func (p *packer) skip(c byte) bool {
+	if p.next() != c {
+		return false
+	}
+	p.at++
+	return true
 }

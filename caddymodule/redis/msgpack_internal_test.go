@@ -3,7 +3,11 @@ package redis
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestPackAndUnpack(t *testing.T) {
@@ -60,6 +64,45 @@ func TestALyingLengthAllocatesNothing(t *testing.T) {
 			t.Errorf("%q takes %d bytes", in, bytesEach)
 		}
 	}
+}
+
+func TestPackRefusesWhatIsNoJSON(t *testing.T) {
+	for _, text := range []string{
+		"", "[", "{", `"`, `"a`, `"a\`, "[1,]", "[,1]", "[1 2]", `{"a"}`, `{"a":}`, `{"a":1,}`, `{1:2}`, "tru", "nul", "[1]]", "[1}", "+", "1e999",
+		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+	} {
+		var b bytes.Buffer
+		if err := pack(&b, []byte(text), nil); err == nil {
+			t.Errorf("%s became %q", text, b.Bytes())
+		}
+	}
+}
+
+func FuzzPack(f *testing.F) {
+	f.Add([]byte(` ["e" , {"b":[1, -2.5e3, {"a":null}],"ä\u0001":"\"\\"}, true]`))
+	f.Add([]byte(`["e",{"_placeholder":true,"num":0}]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var b bytes.Buffer
+		err := pack(&b, text, [][]byte{{1}})
+		var want any
+		if json.Unmarshal(text, &want) != nil || !utf8.Valid(text) {
+			return // what this node sends is valid
+		}
+		if err != nil {
+			if !errors.Is(err, errDepth) && !errors.Is(err, errMsgpack) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		back, _, err := unpack(b.Bytes())
+		var got any
+		if err == nil {
+			err = json.Unmarshal(back, &got)
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q became %q, %v", text, back, err)
+		}
+	})
 }
 
 func FuzzUnpack(f *testing.F) {

@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+func dropped(t *testing.T, c *connection) int {
+	t.Helper()
+	var m dto.Metric
+	if err := c.metrics.dropped.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return int(m.GetCounter().GetValue())
+}
+
+// Commands that are being executed stay; of the others the newest do.
+func TestWhatWaitsForRedisIsBounded(t *testing.T) {
+	o, err := (&Cluster{URL: "redis://127.0.0.1:1", QueueSize: 100_000}).build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConnection(o)
+	t.Cleanup(func() { _ = c.client.Close() })
+	const body, count = 1000, 1000
+	ends := make([]error, count)
+	send := func(i int) {
+		ends[i] = errAway
+		c.sender.send(command{args: []any{"PUBLISH", "channel", strings.Repeat("x", body)}, done: func(_ any, err error) { ends[i] = err }})
+		if c.sender.bytes > o.maxQueue() {
+			t.Fatalf("%d bytes wait, %d may", c.sender.bytes, o.maxQueue())
+		}
+	}
+	send(0)
+	send(1)
+	if n := len(c.sender.take()); n != 2 {
+		t.Fatalf("took %d", n)
+	}
+	for i := range count - 2 {
+		send(i + 2)
+	}
+	waiting := len(c.sender.queue)
+	for i, err := range ends {
+		want := errDropped
+		if i < 2 || i >= count-(waiting-2) {
+			want = errAway // waits still
+		}
+		if !errors.Is(err, want) {
+			t.Fatalf("command %d of %d, of which %d wait: got %v, want %v", i, count, waiting, err, want)
+		}
+	}
+	if waiting < 80 || dropped(t, c) != count-waiting {
+		t.Errorf("%d wait, %d were dropped", waiting, dropped(t, c))
+	}
+	c.sender.abandon()
+	if !errors.Is(ends[count-1], errEnded) || c.sender.bytes != 0 {
+		t.Errorf("at the end: %v, %d bytes", ends[count-1], c.sender.bytes)
+	}
+}
+
+// What waited when Redis is back comes in order, and it is the newest.
+func TestALongOutageCostsTheOldest(t *testing.T) {
+	s := startServer(t)
+	eachAdapter(t, Cluster{URL: "redis://" + s.address, QueueSize: 200_000}, func(t *testing.T, config *Cluster) {
+		a, b := pair(t, config)
+		a.publish(0, 1)
+		b.hears("n0")
+		s.kill()
+		eventually(t, "the node notices", a.c.away)
+		pad := strings.Repeat("x", 1000)
+		var sent []string
+		for i := range 1000 {
+			name := fmt.Sprint(i, pad)
+			a.l.Publish(event(name))
+			sent = append(sent, name)
+		}
+		lost := dropped(t, a.c)
+		if lost < 500 {
+			t.Errorf("%d of %d were dropped", lost, len(sent))
+		}
+		s.start("eady to accept connections")
+		heard := b.last(sent[len(sent)-1])
+		if from := slices.Index(sent, heard[0]); from < lost-1 || !slices.Equal(heard, sent[from:]) {
+			t.Errorf("of %d, of which %d were dropped, %d came, from %d on", len(sent), lost, len(heard), from)
+		}
+		gather(t, a, b)
+		converse(t, a, b)
+	})
+}
