@@ -14,5 +14,7 @@ func TestMain(m *testing.M) {
 		// Caddy's, which stay when it has stopped.
 		goleak.IgnoreAnyFunction("github.com/caddyserver/caddy/v2.replaceLocalAdminServer.func2"),
 		goleak.IgnoreAnyFunction("github.com/DeRuina/timberjack.(*Logger).millRun"),
+		// Of a lock that has been given back: it sleeps for up to 5 s before it sees that.
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 	)
 }
