@@ -136,6 +136,33 @@ func TestHeartbeatWaitsForTheReceiver(t *testing.T) {
 	})
 }
 
+// TestCloseWhileTheReceiverWorks: a deadline that has passed meanwhile leaves the
+// close its own, also when the client never polls again.
+func TestCloseWhileTheReceiverWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newPipeSite(t, settings())
+		release := make(chan struct{})
+		st.onOpen = func(r *recorder) {
+			r.receive = func([]byte, bool) error { <-release; return nil }
+		}
+		query, r := st.open()
+		posted := st.later("POST", query, "4blocks")
+		if a := st.get(query); a.body != "2" {
+			t.Fatalf("%+v", a)
+		}
+		time.Sleep(5 * time.Minute)
+		r.session.Close("forced close")
+		r.wantClosed(t, "forced close")
+		time.Sleep(31 * time.Second) // a write's time is 30 s
+		synctest.Wait()
+		if n := st.srv.Len(); n != 0 {
+			t.Errorf("%d sessions are left", n)
+		}
+		close(release)
+		<-posted
+	})
+}
+
 func TestPollLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := settings()
