@@ -12,13 +12,24 @@ import (
 	"strings"
 
 	"github.com/caddy-socketio/caddy-socketio/internal/bench/report"
+	"github.com/caddy-socketio/caddy-socketio/internal/bench/soak"
 )
 
-// What stands between these lines of the README is written by this program.
-const (
-	figuresBegin = "<!-- figures: ./xcaddy.sh bench -readme README.md writes what follows -->\n"
-	figuresEnd   = "<!-- end of figures -->\n"
-)
+// section is a part of the README that this program writes, from the files of a
+// folder of results: a file that is not there is left out.
+type section struct {
+	name  string
+	write func(b *strings.Builder, dir string) error
+}
+
+var sections = []section{{"servers", serverFigures}, {"cluster", clusterFigures}, {"soak", soakFigures}}
+
+// begin and end are the lines between which a section stands.
+func (s section) begin() string {
+	return "<!-- figures of " + s.name + ": ./xcaddy.sh bench -figures -readme README.md writes what follows -->\n"
+}
+
+func (s section) end() string { return "<!-- end of figures of " + s.name + " -->\n" }
 
 var errNoFigures = errors.New("it has no lines between which the figures go")
 
@@ -37,32 +48,29 @@ func writeReadme(path, results string) error {
 
 // withFigures is a README's text with the figures of the results' files.
 func withFigures(text, results string) (string, error) {
-	before, rest, begun := strings.Cut(text, figuresBegin)
-	_, after, ended := strings.Cut(rest, figuresEnd)
-	if !begun || !ended {
-		return "", errNoFigures
+	for _, s := range sections {
+		before, rest, begun := strings.Cut(text, s.begin())
+		_, after, ended := strings.Cut(rest, s.end())
+		if !begun || !ended {
+			return "", fmt.Errorf("%s: %w", s.name, errNoFigures)
+		}
+		var b strings.Builder
+		if err := s.write(&b, results); err != nil {
+			return "", err
+		}
+		text = before + s.begin() + b.String() + s.end() + after
 	}
-	var b strings.Builder
-	if err := figures(&b, results); err != nil {
-		return "", err
-	}
-	return before + figuresBegin + b.String() + figuresEnd + after, nil
+	return text, nil
 }
 
-// figures are the tables of what was measured: a file that is not there is left out.
-func figures(b *strings.Builder, dir string) error {
+// serverFigures compare this server with others, and show what misbehaving clients do.
+func serverFigures(b *strings.Builder, dir string) error {
 	var measured report.Results
 	switch found, err := readJSON(filepath.Join(dir, "results.json"), &measured); {
 	case err != nil:
 		return err
 	case found && len(measured.Servers) > 0:
-		rounds := "One round"
-		if n := measured.Rounds(); n > 1 {
-			rounds = fmt.Sprintf("Medians of %d rounds", n)
-		}
-		fmt.Fprintf(b, "%s; ratios are medians of the rounds' ratios, in brackets what they are meant to keep to,\n"+
-			"and bold where they do not. %s.\n\n",
-			rounds, machine(measured.Environment))
+		heading(b, rounds(measured.Rounds("plain")), measured.Environment)
 		if err := measured.WriteMarkdown(b); err != nil {
 			return err
 		}
@@ -75,6 +83,45 @@ func figures(b *strings.Builder, dir string) error {
 	b.WriteString("\n| clients that misbehave | what is seen | this module | Node | Caddy → Node |\n|---|---|---|---|---|\n")
 	writeFaults(b, faults)
 	return nil
+}
+
+// clusterFigures compare clusters with those of Node.
+func clusterFigures(b *strings.Builder, dir string) error {
+	var measured report.Results
+	found, err := readJSON(filepath.Join(dir, clusterFile), &measured)
+	if err != nil || !found {
+		return err
+	}
+	var counts []string
+	adapters := measured.Variants()
+	for _, adapter := range adapters {
+		counts = append(counts, rounds(measured.Rounds(adapter))+" of "+adapter)
+	}
+	heading(b, strings.Join(counts, ", "), measured.Environment)
+	return measured.WriteVariants(b, adapters)
+}
+
+// soakFigures show a soak without and with abuse.
+func soakFigures(b *strings.Builder, dir string) error {
+	var reports []*soak.Report
+	found, err := readJSON(filepath.Join(dir, soakFile), &reports)
+	if err != nil || !found {
+		return err
+	}
+	return soak.WriteMarkdown(b, reports)
+}
+
+func rounds(n int) string {
+	if n == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("medians of %d rounds", n)
+}
+
+// heading says how the figures below it have come about.
+func heading(b *strings.Builder, counts string, env map[string]string) {
+	fmt.Fprintf(b, "%s; ratios are medians of the rounds' ratios, in brackets what they are meant to keep to,\n"+
+		"and bold where they do not. %s.\n\n", strings.ToUpper(counts[:1])+counts[1:], machine(env))
 }
 
 // readJSON reports whether the file is there.

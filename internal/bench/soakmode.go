@@ -15,6 +15,9 @@ import (
 	"github.com/caddy-socketio/caddy-socketio/internal/bench/soak"
 )
 
+// soakFile is where the outcome is kept.
+const soakFile = "soak.json"
+
 // soaked soaks two servers, one without and one with abuse: only both together
 // tell what the abuse has cost the others.
 func soaked(ctx context.Context, o *options, tools *server.Tools) error {
@@ -42,7 +45,7 @@ func soaked(ctx context.Context, o *options, tools *server.Tools) error {
 		e.SetIndent("", "  ")
 		return e.Encode(reports)
 	}
-	return errors.Join(writeFile(filepath.Join(o.results, "soak.json"), asJSON), errors.Join(wrong...))
+	return errors.Join(writeFile(filepath.Join(o.results, soakFile), asJSON), errors.Join(wrong...))
 }
 
 func soakOne(ctx context.Context, tools *server.Tools, p soak.Plan) (*soak.Report, error) {

@@ -29,12 +29,54 @@ func (r *Results) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-// Rounds is the most samples that a row has.
-func (r *Results) Rounds() (n int) {
+// Rounds is the most samples that a row of a variant has.
+func (r *Results) Rounds(variant string) (n int) {
 	for _, row := range r.Rows {
-		n = max(n, len(row.Samples[r.Servers[0]]))
+		if row.Variant == variant {
+			n = max(n, len(row.Samples[r.Servers[0]]))
+		}
 	}
 	return n
+}
+
+// Variants are those of the rows, in their order.
+func (r *Results) Variants() (all []string) {
+	for _, row := range r.Rows {
+		if !slices.Contains(all, row.Variant) {
+			all = append(all, row.Variant)
+		}
+	}
+	return all
+}
+
+// WriteVariants writes the first server's medians in the variants side by side,
+// each with the ratio to the second server.
+func (r *Results) WriteVariants(w io.Writer, variants []string) error {
+	var b strings.Builder
+	ours, other := r.Servers[0], r.Servers[1]
+	b.WriteString("| |")
+	for _, v := range variants {
+		fmt.Fprintf(&b, " %s | to %s |", v, display(other))
+	}
+	fmt.Fprintf(&b, "\n|---|%s\n", strings.Repeat("---|", 2*len(variants)))
+	var written []string
+	for _, one := range r.Rows {
+		if slices.Contains(written, one.Name) {
+			continue
+		}
+		written = append(written, one.Name)
+		fmt.Fprintf(&b, "| %s, %s |", one.Title, one.Unit)
+		for _, v := range variants {
+			row := r.Row(one.Name, v)
+			if row == nil {
+				row = &Row{}
+			}
+			fmt.Fprintf(&b, " %s | %s |", number(row.Medians, ours), row.ratio(other))
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func (r *Results) plainTable(b *strings.Builder) {
@@ -77,12 +119,7 @@ func (r *Row) ratio(server string) string {
 
 // variantTable has the metrics that were measured in more than one variant.
 func (r *Results) variantTable(b *strings.Builder) {
-	var variants []string
-	for _, row := range r.Rows {
-		if row.Variant != "plain" && !slices.Contains(variants, row.Variant) {
-			variants = append(variants, row.Variant)
-		}
-	}
+	variants := slices.DeleteFunc(r.Variants(), func(v string) bool { return v == "plain" })
 	if len(variants) == 0 {
 		return
 	}
