@@ -42,7 +42,8 @@ func prove(all []gateway.RequestAuthenticator, h *gateway.Handshake) (p proof) {
 
 // Admits implements [engineio.RequestReceiver]. The user of the session is the
 // one of its first request's credential, whether a socket was let in by it or by
-// its auth payload: someone else's credential is never its client's own.
+// its auth payload, and where that request had none, the one who has entered by the
+// payload: someone else's credential is never its client's own.
 func (c *conn) Admits(r *http.Request, websocket bool) (admitted bool) {
 	all := c.server.generation.Load().requests
 	if len(all) == 0 {
@@ -53,7 +54,9 @@ func (c *conn) Admits(r *http.Request, websocket bool) (admitted bool) {
 		return nil
 	})
 	if err != nil {
-		c.server.log().Error("authenticator failed", zap.Error(err))
+		// Whoever has found what makes it fail can send that all day.
+		c.server.incidents().Line(zap.ErrorLevel, "authenticator failed", "panic",
+			zap.Error(err), zap.Stringer("remote_ip", c.session.Client().IP))
 	}
 	return admitted
 }
@@ -66,26 +69,29 @@ func (c *conn) admits(all []gateway.RequestAuthenticator, r *http.Request, webso
 	}
 	// The first of the further requests, a changed credential, or changed settings.
 	first := &gateway.Handshake{Header: c.session.Header(), Query: c.session.Query()}
+	owner := c.User()
 	for _, one := range all {
-		if !c.sameUser(r.Context(), one, first, now, websocket) {
+		if !sameUser(r.Context(), one, first, now, owner, websocket) {
 			return false
 		}
 	}
-	if !websocket { // which may lack what polls must have
+	// A websocket may lack what polls must have. And as long as nobody has entered,
+	// a credential that came later is compared with no one.
+	if !websocket && (owner != "" || fresh == prove(all, first)) {
 		c.proof.Store(&fresh)
 	}
 	return true
 }
 
 // sameUser reports whether a request comes from the user of the first one, as far
-// as an authenticator can tell.
-func (c *conn) sameUser(
-	ctx context.Context, a gateway.RequestAuthenticator, first, now *gateway.Handshake, websocket bool,
+// as an authenticator can tell. owner is who has entered, "" for nobody yet.
+func sameUser(
+	ctx context.Context, a gateway.RequestAuthenticator, first, now *gateway.Handshake, owner string, websocket bool,
 ) bool {
 	had, always := a.RequestCredential(first)
 	has, _ := a.RequestCredential(now)
 	switch {
-	case had == "", had == has:
+	case had == has, had == "" && owner == "":
 		return true
 	case has == "":
 		return websocket && !always
@@ -94,9 +100,11 @@ func (c *conn) sameUser(
 	if err != nil {
 		return false
 	}
-	owner, err := a.CredentialUser(ctx, had)
-	if err != nil { // it has run out by now, or its key is another one
-		owner = c.User()
+	if had != "" {
+		// It may have run out by now, or its key is another one.
+		if known, err := a.CredentialUser(ctx, had); err == nil {
+			owner = known
+		}
 	}
 	return user != "" && user == owner
 }

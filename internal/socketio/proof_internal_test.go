@@ -49,6 +49,14 @@ func (b badges) Authenticate(ctx context.Context, _ string, h *gateway.Handshake
 // what asks for the status of a further request, with another header.
 func (w *world) poller(header, auth string) func(method, header, body string) int {
 	w.t.Helper()
+	request, enter := w.session(header)
+	enter(header, auth)
+	return request
+}
+
+// session is poller before it enters, and what enters.
+func (w *world) session(header string) (request func(method, header, body string) int, enter func(header, auth string)) {
+	w.t.Helper()
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return w.pipes.dial() }}
 	w.t.Cleanup(transport.CloseIdleConnections)
 	url := "http://pipe/socket.io/?EIO=4&transport=polling"
@@ -87,13 +95,16 @@ func (w *world) poller(header, auth string) func(method, header, body string) in
 	_, rest, _ := strings.Cut(open, `"sid":"`)
 	sid, _, _ := strings.Cut(rest, `"`)
 	url += "&sid=" + sid
-	do("POST", header, "40"+auth)
-	if _, got := do("GET", header, ""); !strings.HasPrefix(got, "40{") {
-		w.t.Fatalf("got %q, want CONNECT", got)
-	}
-	return func(method, header, body string) int {
+	request = func(method, header, body string) int {
 		status, _ := do(method, header, body)
 		return status
+	}
+	return request, func(header, auth string) {
+		w.t.Helper()
+		do("POST", header, "40"+auth)
+		if _, got := do("GET", header, ""); !strings.HasPrefix(got, "40{") {
+			w.t.Fatalf("got %q, want CONNECT", got)
+		}
 	}
 }
 
@@ -133,8 +144,13 @@ func TestRequestOfAnotherCredential(t *testing.T) {
 			{"POST", "", echoed, 403}, {"GET", "", "", 403}, {"GET", "Polling-Badge: eve/1", upgrade, 403}, {"GET", "", upgrade, 101},
 		}, 2},
 		"one that came later": {"", `{"user":"ann"}`, []request{
-			{"POST", "Badge: eve/1", echoed, 200}, {"POST", "", echoed, 200}, {"GET", "", upgrade, 101},
-		}, 0},
+			{"POST", "Badge: ann/1", echoed, 200}, {"GET", "Badge: ann/1", "", 200}, {"POST", "Badge: ann/2", echoed, 200},
+			{"POST", "", echoed, 200}, {"GET", "", upgrade, 101},
+		}, 2},
+		"another user's that came later": {"", `{"user":"ann"}`, []request{
+			{"POST", "Badge: eve/1", echoed, 403}, {"GET", "Badge: eve/1", "", 403}, {"GET", "Badge: eve/1", upgrade, 403},
+			{"POST", "Badge: ann/run-out", echoed, 403}, {"POST", "", echoed, 200},
+		}, 4},
 		"another user's beside an auth payload": {"Badge: bob/1", `{"user":"ann"}`, []request{
 			{"POST", "Badge: bob/1", echoed, 200}, {"POST", "Badge: bob/2", echoed, 200}, {"POST", "Badge: eve/1", echoed, 403},
 			{"POST", "", echoed, 403},
@@ -161,6 +177,42 @@ func TestRequestOfAnotherCredential(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who came before anybody had entered gets no further with the same credential
+// once another user has.
+func TestCredentialFromBeforeTheUser(t *testing.T) {
+	verified := 0
+	inBubble(t, Settings{Namespaces: []Namespace{{"/", echo, badges{&verified}}}}, func(t *testing.T, w *world) {
+		request, enter := w.session("")
+		for _, header := range []string{"Badge: eve/1", "Badge: ann/1", "Badge: eve/1"} {
+			if got := request("POST", header, "3"); got != 200 { // a heartbeat's answer
+				t.Errorf("%s, before anybody has entered: %d", header, got)
+			}
+		}
+		enter("", `{"user":"ann"}`)
+		for header, want := range map[string]int{"Badge: eve/1": 403, "Badge: ann/1": 200, "": 200} {
+			if got := request("POST", header, echoed); got != want {
+				t.Errorf("%q: %d, want %d", header, got, want)
+			}
+		}
+	})
+}
+
+// An authenticator that fails again and again does not fill the log.
+func TestFailingAuthenticatorIsLoggedWithinBounds(t *testing.T) {
+	verified := 0
+	inBubble(t, Settings{Namespaces: []Namespace{{"/", echo, badges{&verified}}}}, func(t *testing.T, w *world) {
+		request := w.poller("Badge: ann/1", "")
+		for range 100 {
+			if got := request("POST", "Badge: panic/", echoed); got != 403 {
+				t.Fatalf("%d", got)
+			}
+		}
+		if lines := w.logs.FilterMessage("authenticator failed").Len(); lines != 10 {
+			t.Errorf("%d lines, want 10", lines)
+		}
+	})
 }
 
 // A reload that looks for credentials elsewhere, or no longer, drops nobody.
