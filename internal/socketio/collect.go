@@ -22,12 +22,15 @@ func (t target) EmitWithAck(ctx context.Context, event string, args ...any) ([]g
 	defer t.ns.server.busy.add(-1)
 	var asked []*Socket
 	t.each(func(s *Socket) {
-		if s.Connected() && s.expect(id, c.another()) == nil {
-			asked = append(asked, s)
-			s.receiveInOrder(m, t.volatile)
-		} else {
-			c.answered()
+		if !s.Connected() {
+			return // its client is still being let in, or has gone meanwhile
 		}
+		if s.expect(id, c.another()) != nil {
+			c.answered()
+			return
+		}
+		asked = append(asked, s)
+		s.receiveInOrder(m, t.volatile)
 	})
 	join := t.askOthers(ctx, p, c)
 	c.answered() // the collector's own

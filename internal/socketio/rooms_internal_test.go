@@ -244,3 +244,36 @@ func TestBroadcastWithAcks(t *testing.T) {
 		}
 	})
 }
+
+// Members that are still being let in, or that go meanwhile, owe no ack.
+func TestBroadcastWithAcksAsksWhoIsConnected(t *testing.T) {
+	var entered, letIn chan struct{}
+	slow := gatewayFunc(func(_ context.Context, s gateway.Socket) error {
+		if s.Handshake().Auth["slow"] == true {
+			close(entered)
+			<-letIn
+		}
+		return nil
+	})
+	inBubble(t, one(slow), func(t *testing.T, w *world) {
+		entered, letIn = make(chan struct{}), make(chan struct{})
+		first := w.dial()
+		first.send(`0{"slow":true}`)
+		<-entered // it is the first of the members
+		ns := w.server.Namespace("/")
+		for range 3 {
+			c := w.dial()
+			c.enter("/")
+			go func() {
+				c.want(`20["q"]`)
+				time.Sleep(time.Second)
+				c.send("30[1]")
+			}()
+		}
+		if args, err := ns.EmitWithAck(t.Context(), "q"); err != nil || len(args) != 3 {
+			t.Errorf("%d acks, %v", len(args), err)
+		}
+		close(letIn)
+		first.want("0*")
+	})
+}
