@@ -60,7 +60,7 @@ var serverCases = []benchCase{
 		r, err := load.Connections(ctx, t, m, z.idle)
 		return []float64{r.BytesPerSocket / 1024, r.Connect.MicrosPerOp()}, err
 	}},
-	{name: "ping-100", bare: true, metrics: []report.Metric{
+	{name: "ping-100", variants: true, bare: true, metrics: []report.Metric{
 		{Name: "ping-100", Title: "CPU per ping with ack, 100 sockets", Unit: "µs"},
 	}, run: func(ctx context.Context, t load.Target, m load.MemoryMeter, z sizes) ([]float64, error) {
 		c, err := load.Ping(ctx, t, m, z.window, z.few)
