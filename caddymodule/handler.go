@@ -62,7 +62,8 @@ type Handler struct {
 	UpgradeTimeout caddy.Duration `json:"upgrade_timeout,omitempty"`
 
 	// The largest message a client may send, and the largest body of a poll, in
-	// bytes. Larger ones close the connection. Default: 1000000.
+	// bytes. The attachments of one event may have as much together. Larger ones
+	// close the connection. Default: 1000000.
 	MaxPayload int64 `json:"max_payload,omitempty"`
 
 	// The size in bytes from which on the answers to polls are compressed, for

@@ -66,6 +66,9 @@ func (s *Session) ID() string { return s.id }
 // Protocol is the Engine.IO protocol version, 4 or 3.
 func (s *Session) Protocol() int { return int(s.version) }
 
+// MaxPayload bounds one message of the client, in bytes, as its handshake told it.
+func (s *Session) MaxPayload() int { return s.maxPayload }
+
 // Transport is the transport in use now: "polling" or "websocket".
 func (s *Session) Transport() string {
 	s.mu.Lock()

@@ -28,6 +28,7 @@ const (
 // session is what the package uses of an [engineio.Session].
 type session interface {
 	Protocol() int
+	MaxPayload() int
 	Transport() string
 	Client() engineio.Client
 	Trace() any
@@ -140,11 +141,16 @@ func (c *conn) receive(data []byte, binary bool) error {
 	if err != nil {
 		return err
 	}
-	if in.missing > 0 {
-		c.partial = in
-		return nil
+	if in.missing == 0 {
+		return c.deliver(in)
 	}
-	return c.deliver(in)
+	// Asked before anything is kept: a stranger is closed, as by the reference, and
+	// what comes for a socket that is gone is read and forgotten.
+	if in.socket = c.inside(in.namespace); in.socket == nil {
+		in = &inbound{namespace: in.namespace, missing: in.missing}
+	}
+	c.partial = in
+	return nil
 }
 
 func (c *conn) receiveBinary(data []byte) error {
@@ -152,7 +158,11 @@ func (c *conn) receiveBinary(data []byte) error {
 	if in == nil {
 		return errBinary
 	}
-	if in.attach(data); in.missing > 0 {
+	if err := in.attach(data, c.session.MaxPayload()); err != nil {
+		c.partial = nil
+		return err
+	}
+	if in.missing > 0 {
 		return nil
 	}
 	c.partial = nil

@@ -11,7 +11,7 @@ import (
 // by one goroutine at a time.
 type inbound struct {
 	gateway.Event
-	socket    *Socket
+	socket    *Socket  // nil until it has been found
 	next      *inbound // in the socket's queue
 	namespace string
 	id        uint64
@@ -19,6 +19,7 @@ type inbound struct {
 	isAck     bool
 	answered  bool // see answer; guarded by the socket's mu
 	missing   int  // attachments still to come
+	attached  int  // bytes of those that have come
 	size      int  // what it counts in the queue, in bytes
 
 	name        []byte // of an event; aliases the copy
@@ -41,7 +42,11 @@ func newInbound(p *packet) (*inbound, error) {
 	}
 	text := append([]byte(nil), p.payload...)
 	var err error
-	if in.values, err = splitArray(text, maxArguments, in.first[:0]); err != nil {
+	most := maxArguments
+	if !in.isAck {
+		most++ // its name
+	}
+	if in.values, err = splitArray(text, most, in.first[:0]); err != nil {
 		return nil, payloadError(err)
 	}
 	if !in.isAck {
@@ -61,12 +66,9 @@ func eventName(values []json.RawMessage) ([]byte, error) {
 		return nil, errPayload
 	}
 	name := []byte(values[0])
-	if len(name) > maxEventName {
-		return nil, errLongName
-	}
 	switch c := name[0]; {
 	case c == '-' || isDigit(c):
-		return name, nil
+		return name, checkName(name)
 	case c != '"':
 		return nil, errPayload
 	}
@@ -84,14 +86,30 @@ func eventName(values []json.RawMessage) ([]byte, error) {
 	if reserved(name) {
 		return nil, errPayload
 	}
-	return name, nil
+	return name, checkName(name)
 }
 
-// attach adds a copy of the next attachment.
-func (in *inbound) attach(data []byte) {
+// checkName bounds a name as handlers see it, however it was escaped.
+func checkName(name []byte) error {
+	if len(name) > maxEventName {
+		return errLongName
+	}
+	return nil
+}
+
+// attach adds a copy of the next attachment, unless the event is for nobody. All
+// of an event may have limit bytes together.
+func (in *inbound) attach(data []byte, limit int) error {
+	in.missing--
+	if in.socket == nil {
+		return nil
+	}
+	if in.attached += len(data); in.attached > limit {
+		return errLargeAttachments
+	}
 	in.attachments = append(in.attachments, append([]byte{}, data...))
 	in.size += len(data)
-	in.missing--
+	return nil
 }
 
 func (in *inbound) args() gateway.Args { return gateway.NewArgs(in.values, in.attachments) }

@@ -117,9 +117,9 @@ func TestAcksThatNobodyAskedForHaveARate(t *testing.T) {
 func TestLimitsOfOneMessageAreCounted(t *testing.T) {
 	for limit, packet := range map[incidents.Limit]string{
 		incidents.Nesting:       `2["x",` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `]`,
-		incidents.Arguments:     `2["x"` + strings.Repeat(",1", 1000) + `]`,
+		incidents.Arguments:     `2["x"` + strings.Repeat(",1", 1001) + `]`,
 		incidents.Attachments:   `511-["x"]`,
-		incidents.EventName:     `2["` + strings.Repeat("x", maxEventName) + `"]`,
+		incidents.EventName:     `2["` + strings.Repeat("x", maxEventName+1) + `"]`,
 		incidents.NamespaceName: "2/" + strings.Repeat("a", maxNamespaceName) + `,["x"]`,
 	} {
 		t.Run(string(limit), func(t *testing.T) {

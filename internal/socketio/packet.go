@@ -48,6 +48,7 @@ var (
 	errBinary      = errors.New("got binary data when not reconstructing a packet")
 
 	errTooManyAttachments = &limitError{incidents.Attachments}
+	errLargeAttachments   = &limitError{incidents.MaxPayload}
 	errTooManyArguments   = &limitError{incidents.Arguments}
 	errTooDeep            = &limitError{incidents.Nesting}
 	errLongNamespace      = &limitError{incidents.NamespaceName}

@@ -17,7 +17,7 @@ func TestMalformedPacketsAreRefused(t *testing.T) {
 		"id of 21 digits": `2111111111111111111111["x"]`, "id over 64 bits": `299999999999999999999["x"]`,
 		"eleven attachments": `511-["x"]`, "no dash": `51["x"]`, "no count": `5-["x"]`, "signed": `5+1-["x"]`, "huge": `599999999999-["x"]`,
 		"long namespace": "2/" + strings.Repeat("a", 512) + `,["x"]`,
-		"deep":           `2["x",` + deep + `]`, "ack without array": `31{}`, "many arguments": `2["x"` + strings.Repeat(",1", 1000) + `]`,
+		"deep":           `2["x",` + deep + `]`, "ack without array": `31{}`, "many arguments": `2["x"` + strings.Repeat(",1", 1001) + `]`,
 		"DISCONNECT with payload": `1{}`, "CONNECT with array": `0[]`, "CONNECT with text": `0"x"`, "CONNECT_ERROR": `4[]`,
 	} {
 		t.Run(name, func(t *testing.T) {

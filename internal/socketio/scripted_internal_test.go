@@ -17,6 +17,7 @@ type scriptedSession struct {
 }
 
 func (*scriptedSession) Protocol() int           { return 4 }
+func (*scriptedSession) MaxPayload() int         { return 1e6 }
 func (*scriptedSession) Transport() string       { return "websocket" }
 func (*scriptedSession) Client() engineio.Client { return engineio.Client{} }
 func (*scriptedSession) Trace() any              { return nil }

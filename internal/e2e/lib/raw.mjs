@@ -6,7 +6,7 @@ import { within } from "./wait.mjs";
 export class Raw {
   constructor(server, { from } = {}) {
     const { hostname, port } = new URL(server.url);
-    const parts = [];
+    const parts = (this.parts = []);
     this.socket = connect({ port, host: hostname, localAddress: from });
     this.opened = new Promise((resolve) => this.socket.once("connect", resolve));
     this.ended = new Promise((resolve) => {
@@ -25,6 +25,16 @@ export class Raw {
 
   write(data) {
     this.socket.write(data);
+  }
+
+  /** Resolves once the server has sent a text. */
+  until(text, what) {
+    const came = new Promise((resolve) => {
+      const look = () => Buffer.concat(this.parts).includes(text) && resolve();
+      this.socket.on("data", look);
+      look();
+    });
+    return within(came, what);
   }
 
   /** What came until the server closed the connection. */
