@@ -3,11 +3,9 @@ package redis
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 )
 
@@ -226,103 +224,6 @@ func (s *sender) settle(again []command) {
 		s.queue = nil
 	}
 	s.inFlight = 0
-}
-
-// execute sends a batch, and returns those of its commands that are to be sent
-// again, and why. With Redis Cluster it goes from server to server, so that it is
-// executed in its order.
-func (s *sender) execute(batch []command) (again []command, failure error) {
-	ctx, cancel := context.WithTimeout(s.c.ctx, s.c.options.timeout())
-	defer cancel()
-	for len(batch) > 0 && failure == nil {
-		client, n, err := s.route(ctx, batch)
-		if err != nil {
-			failure = err
-			break
-		}
-		var failed []command
-		failed, failure = s.pipeline(ctx, client, batch[:n])
-		again, batch = append(again, failed...), batch[n:]
-	}
-	if isReply(failure) {
-		return append(again, batch...), failure
-	}
-	for _, cmd := range batch {
-		again = cmd.retry(again, dialError{failure})
-	}
-	return again, failure
-}
-
-// route returns a server and how many of the commands at the head of a batch are
-// for it.
-func (s *sender) route(ctx context.Context, batch []command) (client redis.UniversalClient, n int, err error) {
-	for ; n < len(batch); n++ {
-		next, err := masterOf(ctx, s.c.client, batch[n].key(s.c.options))
-		if err != nil {
-			return nil, 0, err
-		}
-		if client != nil && client != next {
-			break
-		}
-		client = next
-	}
-	return client, n, nil
-}
-
-// key says by its slot which server of a Redis Cluster gets a command. It matters
-// not which one publishes, so that is always the same: the order of channels is
-// kept.
-func (cmd *command) key(o *options) string {
-	at := 1
-	switch cmd.args[0] {
-	case "PUBLISH", "PING":
-		return o.home()
-	case "EVAL":
-		at = 3
-	}
-	key, _ := cmd.args[at].(string)
-	return key
-}
-
-// pipeline sends commands to one server.
-func (s *sender) pipeline(ctx context.Context, client redis.UniversalClient, batch []command) (again []command, failure error) {
-	pipe := client.Pipeline()
-	cmds := make([]*redis.Cmd, len(batch))
-	for i := range batch {
-		cmds[i] = pipe.Do(ctx, batch[i].args...)
-	}
-	_, failed := pipe.Exec(ctx)
-	if slices.ContainsFunc(cmds, func(cmd *redis.Cmd) bool { return cmd.Err() != nil }) {
-		failed = nil // each command has its own error
-	}
-	for i, cmd := range cmds {
-		reply, err := cmd.Result()
-		if failed != nil { // a connection that Redis does not accept, for its password perhaps
-			err = dialError{failed}
-		}
-		switch {
-		case err == nil || isNil(err):
-			batch[i].finish(reply, nil)
-			continue
-		case passing(err):
-			failure = err
-			again = batch[i].retry(again, err)
-			continue
-		}
-		s.failed(batch[i].args[0], err)
-		batch[i].finish(nil, err)
-	}
-	return again, failure
-}
-
-// retry appends a command that failed to those that are to be sent again, or
-// finishes it.
-func (cmd *command) retry(again []command, err error) []command {
-	if cmd.now && !isReply(err) || cmd.once && !unsent(err) {
-		cmd.finish(nil, err)
-		return again
-	}
-	return append(again, *cmd)
 }
 
 // failed logs a command that Redis refuses for good.

@@ -7,16 +7,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
-func dropped(t *testing.T, c *connection) int {
+func count(t *testing.T, one prometheus.Counter) int {
 	t.Helper()
 	var m dto.Metric
-	if err := c.metrics.dropped.Write(&m); err != nil {
+	if err := one.Write(&m); err != nil {
 		t.Fatal(err)
 	}
 	return int(m.GetCounter().GetValue())
+}
+
+func dropped(t *testing.T, c *connection) int {
+	t.Helper()
+	return count(t, c.metrics.dropped)
 }
 
 // Commands that are being executed stay; of the others the newest do.
@@ -27,8 +33,8 @@ func TestWhatWaitsForRedisIsBounded(t *testing.T) {
 	}
 	c := newConnection(o)
 	t.Cleanup(func() { _ = c.client.Close() })
-	const body, count = 1000, 1000
-	ends := make([]error, count)
+	const body, total = 1000, 1000
+	ends := make([]error, total)
 	send := func(i int) {
 		ends[i] = errAway
 		c.sender.send(command{args: []any{"PUBLISH", "channel", strings.Repeat("x", body)}, done: func(_ any, err error) { ends[i] = err }})
@@ -41,25 +47,25 @@ func TestWhatWaitsForRedisIsBounded(t *testing.T) {
 	if n := len(c.sender.take()); n != 2 {
 		t.Fatalf("took %d", n)
 	}
-	for i := range count - 2 {
+	for i := range total - 2 {
 		send(i + 2)
 	}
 	waiting := len(c.sender.queue)
 	for i, err := range ends {
 		want := errDropped
-		if i < 2 || i >= count-(waiting-2) {
+		if i < 2 || i >= total-(waiting-2) {
 			want = errAway // waits still
 		}
 		if !errors.Is(err, want) {
-			t.Fatalf("command %d of %d, of which %d wait: got %v, want %v", i, count, waiting, err, want)
+			t.Fatalf("command %d of %d, of which %d wait: got %v, want %v", i, total, waiting, err, want)
 		}
 	}
-	if waiting < 80 || dropped(t, c) != count-waiting {
+	if waiting < 80 || dropped(t, c) != total-waiting {
 		t.Errorf("%d wait, %d were dropped", waiting, dropped(t, c))
 	}
 	c.sender.abandon()
-	if !errors.Is(ends[count-1], errEnded) || c.sender.bytes != 0 {
-		t.Errorf("at the end: %v, %d bytes", ends[count-1], c.sender.bytes)
+	if !errors.Is(ends[total-1], errEnded) || c.sender.bytes != 0 {
+		t.Errorf("at the end: %v, %d bytes", ends[total-1], c.sender.bytes)
 	}
 }
 

@@ -1,0 +1,58 @@
+package redis
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+)
+
+// together runs queue while Redis stands still, so that what it sends is executed
+// in one go.
+func together(t *testing.T, s *server, m *member, queue func()) {
+	t.Helper()
+	s.signal(syscall.SIGSTOP)
+	m.c.sender.send(ping())
+	eventually(t, "the ping is under way", func() bool {
+		m.c.sender.mu.Lock()
+		defer m.c.sender.mu.Unlock()
+		return m.c.sender.inFlight == 1
+	})
+	queue()
+	s.signal(syscall.SIGCONT)
+}
+
+// Redis refuses a message for a while and would take the next one: neither is lost,
+// and they keep their order.
+func TestWhatIsRefusedForAWhileKeepsItsPlace(t *testing.T) {
+	s := startServer(t)
+	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Timeout: 60e9})
+	s.do("CONFIG", "SET", "maxmemory", "1")
+	together(t, s, a, func() {
+		a.l.Publish(event("first"))
+		a.c.sender.send(command{args: []any{"CONFIG", "SET", "maxmemory", "0"}})
+		a.l.Publish(event("second"))
+	})
+	eventually(t, "Redis counts as away", a.c.down.Load)
+	a.l.Publish(event("third"))
+	s.do("CONFIG", "SET", "maxmemory", "0")
+	b.hears("first", "second", "third")
+}
+
+// What Redis refuses for good costs nothing but itself.
+func TestWhatIsRefusedForGoodHoldsNothingUp(t *testing.T) {
+	s := startServer(t)
+	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Timeout: 60e9})
+	refused := make(chan error, 1)
+	together(t, s, a, func() {
+		a.l.Publish(event("first"))
+		a.c.sender.send(command{args: []any{"NONSENSE", "x"}, done: func(_ any, err error) { refused <- err }})
+		a.l.Publish(event("second"))
+	})
+	b.hears("first", "second")
+	if err := <-refused; err == nil || errors.Is(err, errEnded) {
+		t.Error(err)
+	}
+	if n := count(t, a.c.metrics.outages); n != 0 {
+		t.Errorf("%d outages", n)
+	}
+}
