@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
 
 func benchServer(b *testing.B, g gateway.Gateway) *Server {
 	b.Helper()
-	s, err := NewServer(&Settings{Namespaces: namespaces("/", g)})
+	return benchSettings(b, &Settings{Namespaces: namespaces("/", g)})
+}
+
+func benchSettings(b *testing.B, settings *Settings) *Server {
+	b.Helper()
+	s, err := NewServer(settings)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,6 +102,67 @@ func BenchmarkFanOut(b *testing.B) {
 				if err := ns.Emit("x", "payload"); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// benchRecovery is a server with as many packets kept as two minutes of 1,000
+// emits per second leave, so that each further one takes the place of another.
+func benchRecovery(b *testing.B) (*Server, *history) {
+	b.Helper()
+	const packet = 150 // bytes, about
+	s := benchSettings(b, &Settings{
+		Namespaces: namespaces("/", silent), Recovery: 2 * time.Minute, RecoveryTotal: 120_000 * packet,
+	})
+	h := s.namespace("/").log()
+	for h.floor == 0 {
+		if err := s.Namespace("/").Emit("x", "payload"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return s, h
+}
+
+func BenchmarkEmitWithRecovery(b *testing.B) {
+	s, _ := benchRecovery(b)
+	benchSocket(b, s)
+	ns := s.Namespace("/")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := ns.Emit("x", "payload"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkComeBack is what recovery asks twice for each client that comes back.
+func BenchmarkComeBack(b *testing.B) {
+	_, h := benchRecovery(b)
+	r := &record{from: h.number - 10}
+	b.ReportAllocs()
+	for b.Loop() {
+		if missed, _, _ := h.missed(r); len(missed) != 10 {
+			b.Fatalf("%d are missed", len(missed))
+		}
+	}
+}
+
+// BenchmarkGo is the end of one of many sockets that could be recovered.
+func BenchmarkGo(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := benchSettings(b, &Settings{Namespaces: namespaces("/", silent), Recovery: 2 * time.Minute})
+			for range n {
+				benchSocket(b, s)
+			}
+			h := s.namespace("/").log()
+			one := &Socket{ns: s.namespace("/")}
+			connect := []byte(`{"sid":"s","pid":"p"}`)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.watch(one, connect)
+				h.unwatch(one)
 			}
 		})
 	}

@@ -1,8 +1,10 @@
 package socketio
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,9 +66,15 @@ func (r *record) in(rooms []string, number uint64) bool {
 // missed lists the packets that the client has not got. It must be called with
 // the history's mu held.
 func (h *history) missed(r *record) (all []message, last uint64, size int) {
-	for i := range h.entries {
+	i, seen := slices.BinarySearchFunc(h.entries, r.from, func(e entry, number uint64) int {
+		return cmp.Compare(e.number, number)
+	})
+	if seen {
+		i++
+	}
+	for ; i < len(h.entries); i++ {
 		e := &h.entries[i]
-		if e.number <= r.from || len(e.rooms) > 0 && !r.in(e.rooms, e.number) || r.in(e.except, e.number) {
+		if len(e.rooms) > 0 && !r.in(e.rooms, e.number) || r.in(e.except, e.number) {
 			continue
 		}
 		all = append(all, e.message)

@@ -230,3 +230,66 @@ func TestABusyNamespaceTakesNoRecoveryFromOthers(t *testing.T) {
 		}
 	})
 }
+
+// What is kept is much, and each packet takes the place of an earlier one: none may
+// cost as much as all of them.
+func TestKeepingAPacketMovesNoOther(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute, RecoveryTotal: 200_000}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		ns, h := w.server.Namespace("/"), w.server.namespace("/").log()
+		emit := func() {
+			if err := ns.Emit("x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for h.floor == 0 {
+			emit()
+		}
+		moved := 0
+		const emits = 10_000
+		for range emits {
+			second := &h.entries[1]
+			emit()
+			if &h.entries[0] != second {
+				moved++
+			}
+		}
+		if kept := len(h.entries); kept < 1000 || moved > emits/100 {
+			t.Errorf("%d packets were moved %d times", kept, moved)
+		}
+	})
+}
+
+// The offset is the client's word.
+func TestRecoveryFromAnyOffset(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+	for offset, missed := range map[string][]string{
+		"0": {`2["e","1"]`, `2["e","2"]`, `2["e","3"]`}, "2": {`2["e","3"]`}, "3": nil, "18446744073709551615": nil,
+	} {
+		t.Run(offset, func(t *testing.T) {
+			inBubble(t, settings, func(t *testing.T, w *world) {
+				ns := w.server.Namespace("/")
+				emit := func() {
+					if err := ns.Emit("e"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c := w.dial()
+				id := c.connect("")
+				emit()
+				synctest.Wait()
+				c.cut()
+				synctest.Wait()
+				emit()
+				emit()
+				c = w.dial()
+				if after := c.connect(`{"pid":"` + id.Pid + `","offset":"` + offset + `"}`); after != id {
+					t.Fatalf("got %v, want %v", after, id)
+				}
+				c.want(missed...)
+				emit()
+				c.want(`2["e","4"]`)
+			})
+		})
+	}
+}
