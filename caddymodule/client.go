@@ -20,9 +20,8 @@ import (
 // serveEngine hands a request to the server, with what Caddy knows of its maker.
 func (h *Handler) serveEngine(w http.ResponseWriter, r *http.Request) {
 	c := client(r)
-	for _, one := range h.identifiers {
-		c.UserKey = joinKeys(c.UserKey, one.RequestUser(r.Header))
-	}
+	c.KeyOf = h.keyOf
+	c.UserKey = c.KeyOf(c.User, r.Header)
 	// Without a log the fields would cost a poll a twelfth of its memory.
 	if hasAccessLog(r) {
 		c.Served = func(user string) { logUser(r, user) }
@@ -33,13 +32,26 @@ func (h *Handler) serveEngine(w http.ResponseWriter, r *http.Request) {
 	h.hub.ServeHTTP(w, r, c)
 }
 
-// joinKeys joins what several places say of a request's user, in a way that no
-// two sets of users share.
-func joinKeys(key, more string) string {
-	if more == "" {
+// userKeys returns what makes the key of a request's user: of the one whom Caddy's
+// handlers found, and of what each identifier reads in the headers, "" if nobody
+// names one. No two requests whose users differ in any of these have the same.
+func userKeys(all []gateway.RequestIdentifier) func(user any, header http.Header) string {
+	return func(user any, header http.Header) string {
+		known := ""
+		if id, ok := user.(*gateway.Identity); ok {
+			known = id.ID
+		}
+		key, named := known, known != ""
+		for _, one := range all {
+			more := one.RequestUser(header)
+			key += "\x00" + more // no header's value has that byte
+			named = named || more != ""
+		}
+		if !named {
+			return ""
+		}
 		return key
 	}
-	return key + "\x00" + more // no header's value has that byte
 }
 
 // identifiers are the authenticators of a generation that know a request's user.
@@ -65,7 +77,7 @@ func client(r *http.Request) engineio.Client {
 		}
 	}
 	if id := identity(r); id != nil {
-		c.User, c.UserKey = id, id.ID
+		c.User = id
 	}
 	if reader, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()); reader != nil {
 		c.KeepBodyOpen = func() func() { return reader.Override(keepOpen, 0) }

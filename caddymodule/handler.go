@@ -11,8 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	_ "github.com/caddy-socketio/caddy-socketio/caddymodule/auth" // the authenticators that every build has
-	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+	_ "github.com/caddy-socketio/caddy-socketio/caddymodule/auth"   // the authenticators that every build has
 	_ "github.com/caddy-socketio/caddy-socketio/caddymodule/webrtc" // the gateway that every build has
 	"github.com/caddy-socketio/caddy-socketio/internal/hub"
 	"github.com/caddy-socketio/caddy-socketio/internal/socketio"
@@ -118,11 +117,11 @@ type Handler struct {
 	// The namespaces. Default: `/` with the `webrtc` gateway.
 	Namespaces []*Namespace `json:"namespaces,omitempty"`
 
-	hub         *hub.Hub
-	identifiers []gateway.RequestIdentifier
-	guarded     bool   // some namespace has an authenticator
-	path        string // without the last slash
-	files       *clientFiles
+	hub     *hub.Hub
+	keyOf   func(user any, header http.Header) string // see userKeys
+	guarded bool                                      // some namespace has an authenticator
+	path    string                                    // without the last slash
+	files   *clientFiles
 }
 
 // CaddyModule returns the Caddy module information.
@@ -158,7 +157,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.hub, h.identifiers = s.hub, identifiers(s.generation)
+	h.hub, h.keyOf = s.hub, userKeys(identifiers(s.generation))
 	h.guarded = slices.ContainsFunc(s.generation.Sockets.Namespaces, func(ns socketio.Namespace) bool {
 		return ns.Authenticator != nil
 	})

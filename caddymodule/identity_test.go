@@ -61,6 +61,60 @@ func TestRequestOfAnotherUserIsRefused(t *testing.T) {
 	}
 }
 
+// A reload that looks for the user in another header, or in none, drops nobody:
+// the session stays its user's, and nobody else's.
+func TestReloadChangesTheUserHeader(t *testing.T) {
+	const by = "socketio {\nname renamed\nauth caddy {\nuser_header %s\n}\n}"
+	named := func(header string) string { return strings.Replace(by, "%s", header, 1) }
+	const unnamed, open = "socketio {\nname renamed\nauth caddy\n}", "socketio {\nname renamed\n}"
+	twice := strings.TrimSuffix(named("Remote-User"), "}") + "namespace /\nnamespace /more {\nauth caddy {\nuser_header X-User\n}\n}\n}"
+	ada := []string{"Remote-User", "ada", "X-User", "ada@example.com"}
+	for name, c := range map[string]struct {
+		from, to string
+		eve      int
+	}{
+		"another header":        {named("Remote-User"), named("X-User"), http.StatusForbidden},
+		"one that was set anew": {named("Other-User"), named("Remote-User"), http.StatusForbidden},
+		"a further header":      {named("Remote-User"), twice, http.StatusForbidden},
+		"no header":             {named("Remote-User"), unnamed, http.StatusOK},
+		"a header at last":      {open, named("Remote-User"), http.StatusForbidden},
+		"no auth":               {named("Remote-User"), open, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, c.from)
+			p := session(t, ada...)
+			serve(t, c.to)
+			for range 2 {
+				if status, answer := p.request(http.MethodPost, "3", ada...); status != http.StatusOK {
+					t.Errorf("after the reload: %d %q", status, answer)
+				}
+			}
+			if status, _ := p.request(http.MethodPost, "3", "Remote-User", "eve", "X-User", "eve@example.com"); status != c.eve {
+				t.Errorf("another user: %d, want %d", status, c.eve)
+			}
+			serve(t, c.from)
+			if status, answer := p.request(http.MethodPost, "3", ada...); status != http.StatusOK {
+				t.Errorf("after the way back: %d %q", status, answer)
+			}
+		})
+	}
+}
+
+// The user of one header is not that of another.
+func TestUsersOfTwoHeadersAreTwo(t *testing.T) {
+	serve(t, "socketio {\nname two-headers\nnamespace / {\nauth caddy {\nuser_header Remote-User\n}\n}\n"+
+		"namespace /more {\nauth caddy {\nuser_header X-User\n}\n}\n}")
+	p := session(t, "Remote-User", "bob")
+	for _, other := range [][]string{{"X-User", "bob"}, {"Remote-User", "bob", "X-User", "bob"}, nil} {
+		if status, _ := p.request(http.MethodPost, "3", other...); status != http.StatusForbidden {
+			t.Errorf("%v: %d", other, status)
+		}
+	}
+	if status, _ := p.request(http.MethodPost, "3", "Remote-User", "bob"); status != http.StatusOK {
+		t.Errorf("the user's own: %d", status)
+	}
+}
+
 func TestAccessLogHasTheUserOfTheToken(t *testing.T) {
 	const secret = tokenSecret
 	file := filepath.Join(t.TempDir(), "access.log")

@@ -345,3 +345,27 @@ func TestOtherUser(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 }
+
+// What the front reads of a request's user may change while sessions live.
+func TestOtherUserByOtherKeys(t *testing.T) {
+	st := newSite(t, settings())
+	in := "User"
+	st.client = func(r *http.Request) Client {
+		name := in
+		keyOf := func(user any, h http.Header) string { return user.(string) + h.Get(name) }
+		return Client{User: "x", UserKey: keyOf("x", r.Header), KeyOf: keyOf}
+	}
+	a := st.get("EIO=4&transport=polling", header("User", "ann"), header("Mail", "a@b"))
+	if a.status != 200 {
+		t.Fatalf("%+v", a)
+	}
+	query := "EIO=4&transport=polling&sid=" + st.next().session.ID()
+	for _, in = range []string{"User", "Mail", "None", "User"} {
+		if a := st.do("POST", query, "4x", header("User", "ann"), header("Mail", "a@b")); a.status != 200 {
+			t.Errorf("by %s: %+v", in, a)
+		}
+		if a := st.do("POST", query, "4x", header("User", "bob"), header("Mail", "b@b")); (a.status == 403) == (in == "None") {
+			t.Errorf("another user by %s: %+v", in, a)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, c Client, setting
 			return errUnknownSession
 		// The id alone is not enough where the front knows its users: a stolen or
 		// leaked one must not work from another account.
-		case one.client.UserKey != c.UserKey:
+		case !one.sameUser(&c):
 			return errOtherUser
 		case one.Protocol() != version, upgrade != (transport == transportWebSocket):
 			return errBadRequest

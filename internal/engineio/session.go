@@ -117,7 +117,7 @@ func (s *Session) endWait() {
 }
 
 // Client is the maker of the first request, without what ends with that
-// request: Opened, Served and KeepBodyOpen.
+// request, or with the config: Opened, Served, KeepBodyOpen and KeyOf.
 func (s *Session) Client() Client { return s.client }
 
 // Trace is that of the maker of the first request.
@@ -152,6 +152,12 @@ func (s *Session) user() string {
 func (s *Session) admits(r *http.Request, websocket bool) bool {
 	guard, ok := s.told().(RequestReceiver)
 	return !ok || guard.Admits(r, websocket)
+}
+
+// sameUser reports whether the front names the user of the first request for a
+// further one, by the key that it had then or would have now.
+func (s *Session) sameUser(c *Client) bool {
+	return s.client.UserKey == c.UserKey || c.KeyOf != nil && c.KeyOf(s.client.User, s.Header()) == c.UserKey
 }
 
 // told is the receiver, nil until there is one.

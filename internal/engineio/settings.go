@@ -88,6 +88,10 @@ type Client struct {
 	// UserKey must be equal on all requests of a session, "" standing for
 	// anonymous; others get 403.
 	UserKey string
+	// KeyOf makes a UserKey of a request's User and headers, as the front does it
+	// now: after a reload the key of a session's first request may be another one,
+	// which does not make another user of its client. Nil: keys never change.
+	KeyOf func(user any, header http.Header) string
 	// Trace is the trace that the request belongs to, if its events are to be
 	// traced. It is opaque here. Nil: they are not.
 	Trace any
