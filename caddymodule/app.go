@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -97,11 +98,36 @@ func (a *App) open(ctx caddy.Context, h *Handler) (*server, error) {
 }
 
 // shared are the settings in which handlers of one name must agree, as JSON:
-// all that the name's server is made of.
+// all that the name's server is made of. The defaults have been applied.
 func (h *Handler) shared() ([]byte, error) {
 	c := *h
 	c.Path, c.ServeClient = "", ""
+	c.Transports = slices.Sorted(slices.Values(h.Transports))
+	c.AuthRaw, c.ClusterRaw = canonical(h.AuthRaw), canonical(h.ClusterRaw)
+	c.Namespaces = nil
+	for _, ns := range h.Namespaces {
+		c.Namespaces = append(c.Namespaces, &Namespace{ns.Name, canonical(ns.AuthRaw), canonical(ns.gatewayRaw())})
+	}
 	return json.Marshal(&c)
+}
+
+// canonical gives a guest's settings the same form for the same meaning: without
+// spaces, and with the keys sorted.
+func canonical(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return raw // as it is: loading the guest tells what is wrong
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return raw
+	}
+	return out
 }
 
 // handlerPlace says where a handler is in a config, in words.

@@ -34,6 +34,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		"no number":                 {"limits {\nunauthenticated few\n}", `limits unauthenticated: "few" is not a number above zero; write one, or off, at Caddyfile:4`},
 		"exempt":                    {"limits {\nexempt here\n}", `limits exempt: "here" is neither an address nor a network; write one such as 10.0.0.0/8 or 2001:db8::1, at Caddyfile:4`},
 		"namespace without slash":   {"namespace chat", "namespace chat: a name starts with a slash; write /chat, at Caddyfile:3"},
+		"namespace too long":        {"namespace /" + strings.Repeat("x", 512), ": a name has 512 bytes at most, and this one 513; shorten it, at Caddyfile:3"},
 		"namespace twice":           {"namespace /a\nnamespace /a", "namespace /a: it is defined twice; merge the blocks"},
 		"bad pattern":               {"namespace /(/", "namespace /(/: a name that starts and ends with a slash is a regular expression, and this one is wrong"},
 		"unknown gateway":           {"namespace / {\ngateway webrtcc\n}", "gateway: there is no module http.handlers.socketio.gateways.webrtcc in this Caddy; build it in with xcaddy, or use another; did you mean webrtc?"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
+	"github.com/caddy-socketio/caddy-socketio/internal/socketio"
 )
 
 // optionError is a setting that cannot be. options are the concerned options,
@@ -242,6 +243,8 @@ func checkNamespaceName(name string) error {
 		return wrong("namespace", "it needs a name, such as / or /chat")
 	case !strings.HasPrefix(name, "/"):
 		return wrong(option, "a name starts with a slash; write %s", "/"+name)
+	case len(name) > socketio.MaxNamespaceName:
+		return wrong(option, "a name has %d bytes at most, and this one %d; shorten it", socketio.MaxNamespaceName, len(name))
 	case name == "//":
 		return wrong(option, "the regular expression is empty; for the main namespace write /")
 	case isPattern(name):

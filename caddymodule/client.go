@@ -69,10 +69,10 @@ func identifiers(g *hub.Generation) (out []gateway.RequestIdentifier) {
 func client(r *http.Request) engineio.Client {
 	c := engineio.Client{IP: clientIP(r), Secure: r.TLS != nil, Host: r.Host}
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
-		if proto := firstValue(r.Header.Get("X-Forwarded-Proto")); proto != "" {
+		if proto := forwarded(r, "X-Forwarded-Proto"); proto != "" {
 			c.Secure = strings.EqualFold(proto, "https") || strings.EqualFold(proto, "wss")
 		}
-		if host := firstValue(r.Header.Get("X-Forwarded-Host")); host != "" {
+		if host := forwarded(r, "X-Forwarded-Host"); host != "" {
 			c.Host = host
 		}
 	}
@@ -101,10 +101,15 @@ func clientIP(r *http.Request) netip.Addr {
 	return netip.Addr{}
 }
 
-// firstValue is the first of a header's comma-separated values, which is about
-// the client's own request; Caddy reads such headers of trusted proxies so too.
-func firstValue(header string) string {
-	first, _, _ := strings.Cut(header, ",")
+// forwarded is what the trusted proxy says in a header: its last line, as for
+// Caddy's own reverse_proxy, since a proxy that adds a line leaves the client's in
+// front. Of several values in that line the first is about the client's request.
+func forwarded(r *http.Request, header string) string {
+	lines := r.Header.Values(header)
+	if len(lines) == 0 {
+		return ""
+	}
+	first, _, _ := strings.Cut(lines[len(lines)-1], ",")
 	return strings.TrimSpace(first)
 }
 

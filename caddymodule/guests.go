@@ -25,15 +25,21 @@ func (h *Handler) loadNamespaces(ctx caddy.Context) ([]socketio.Namespace, error
 				return nil, fmt.Errorf("namespace %s: loading auth: %w", ns.Name, err)
 			}
 		}
-		if ns.GatewayRaw == nil {
-			ns.GatewayRaw = json.RawMessage(`{"module":"webrtc"}`)
-		}
+		ns.GatewayRaw = ns.gatewayRaw()
 		if n.Gateway, err = loadGuest[gateway.Gateway](ctx, ns, "GatewayRaw", ns.GatewayRaw); err != nil {
 			return nil, fmt.Errorf("namespace %s: loading gateway: %w", ns.Name, err)
 		}
 		out = append(out, n)
 	}
 	return out, nil
+}
+
+// gatewayRaw are the gateway's settings, or the default.
+func (ns *Namespace) gatewayRaw() json.RawMessage {
+	if ns.GatewayRaw == nil {
+		return json.RawMessage(`{"module":"webrtc"}`)
+	}
+	return ns.GatewayRaw
 }
 
 // loadGuest loads the module in a field of holder, as the interface that its

@@ -74,3 +74,26 @@ func TestOriginsOfPolls(t *testing.T) {
 		}
 	}
 }
+
+// What a client writes into a forwarding header stays in front of the line that a
+// trusted proxy adds, and does not count.
+func TestForwardedByTheProxyNotByTheClient(t *testing.T) {
+	serveText(t, strings.Replace(site("socketio {\nname forwarded\n}"), "{\n", "{\nservers {\ntrusted_proxies static private_ranges\n}\n", 1))
+	for origin, want := range map[string]int{
+		"https://proxy.example.com": http.StatusOK, "https://client.example.com": http.StatusForbidden,
+		"http://proxy.example.com": http.StatusForbidden,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, engine+"?EIO=4&transport=polling", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{
+			"Origin":            {origin},
+			"X-Forwarded-Host":  {"client.example.com", "proxy.example.com, inner.example.com"},
+			"X-Forwarded-Proto": {"http", "https"},
+		}
+		if status, body := (&polls{t, ""}).do(req); status != want {
+			t.Errorf("%s: %d %q, want %d", origin, status, body, want)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func (g *generation) find(name string) *Namespace {
 	if n := g.static[name]; n != nil {
 		return n
 	}
-	if len(name) > maxNamespaceName {
+	if len(name) > MaxNamespaceName {
 		return nil
 	}
 	for _, p := range g.patterns {

@@ -120,7 +120,7 @@ func TestLimitsOfOneMessageAreCounted(t *testing.T) {
 		incidents.Arguments:     `2["x"` + strings.Repeat(",1", 1001) + `]`,
 		incidents.Attachments:   `511-["x"]`,
 		incidents.EventName:     `2["` + strings.Repeat("x", maxEventName+1) + `"]`,
-		incidents.NamespaceName: "2/" + strings.Repeat("a", maxNamespaceName) + `,["x"]`,
+		incidents.NamespaceName: "2/" + strings.Repeat("a", MaxNamespaceName) + `,["x"]`,
 	} {
 		t.Run(string(limit), func(t *testing.T) {
 			inBubble(t, one(echo), func(_ *testing.T, w *world) {

@@ -129,7 +129,7 @@ func parseNamespace(text []byte) (name, rest []byte, err error) {
 		return rootNamespace, text, nil
 	}
 	name, rest, _ = bytes.Cut(text, []byte(","))
-	if len(name) > maxNamespaceName {
+	if len(name) > MaxNamespaceName {
 		return nil, nil, errLongNamespace
 	}
 	return name, rest, nil

@@ -82,15 +82,15 @@ type Namespace struct {
 // ErrNamespaceName is wrapped by the errors about malformed namespace names.
 var ErrNamespaceName = errors.New("bad namespace name")
 
-// maxNamespaceName bounds a namespace's name in packets and in settings, in bytes.
-const maxNamespaceName = 512
+// MaxNamespaceName bounds a namespace's name in packets and in settings, in bytes.
+const MaxNamespaceName = 512
 
 // ParseNamespace reads the name of a namespace. It returns the regular
 // expression of a /regexp/ name, nil for a static one.
 func ParseNamespace(name string) (*regexp.Regexp, error) {
 	switch {
-	case len(name) > maxNamespaceName:
-		return nil, fmt.Errorf("%w: longer than %d bytes", ErrNamespaceName, maxNamespaceName)
+	case len(name) > MaxNamespaceName:
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrNamespaceName, MaxNamespaceName)
 	case !strings.HasPrefix(name, "/"):
 		return nil, fmt.Errorf("%w %q: it must begin with a slash", ErrNamespaceName, name)
 	case strings.ContainsAny(name, ",?") && !strings.HasSuffix(name, "/"):
