@@ -95,6 +95,9 @@ func (h *history) watch(s *Socket, connect []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.mu.Lock()
+	s.pid = told.Pid
+	s.mu.Unlock()
 	if !h.closed && s.phase.Load() != phaseClosed {
 		h.live[told.Pid] = s
 	}
@@ -107,10 +110,11 @@ func (h *history) unwatch(s *Socket) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for pid, one := range h.live {
-		if one == s {
-			delete(h.live, pid)
-		}
+	s.mu.Lock()
+	pid := s.pid
+	s.mu.Unlock()
+	if h.live[pid] == s {
+		delete(h.live, pid)
 	}
 }
 

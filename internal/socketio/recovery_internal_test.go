@@ -69,6 +69,9 @@ func TestRecovery(t *testing.T) {
 				}
 				c.send("1")
 				w.empty("/")
+				if log := w.server.namespace("/").log(); len(log.live) > 0 {
+					t.Errorf("%d sockets are held that have gone", len(log.live))
+				}
 			})
 		})
 	}

@@ -57,6 +57,7 @@ type Socket struct {
 	pending   map[uint64]ackSink
 	opened    chan struct{} // closed by ready or finish; made when needed
 	reason    string        // why the socket ends, once that is known
+	pid       string        // by which the client may come back, if the log watches it
 	lastRooms []string
 	data      any
 	expiry    *expiry
