@@ -55,7 +55,13 @@ export class LocalMedia extends EventTarget {
     const old = this.#track(kind);
     if (!old) return;
     old.stop(); // some phones cannot have two cameras open
-    const [track] = await open(this.#wanted(kind));
+    let track;
+    try {
+      [track] = await open(this.#wanted(kind));
+    } catch (error) {
+      this.#remove(old, this.stream); // it is stopped already, so nobody may be told that it is on
+      throw error;
+    }
     track.enabled = old.enabled;
     this.stream.removeTrack(old);
     this.stream.addTrack(track);

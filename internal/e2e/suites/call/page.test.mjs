@@ -110,3 +110,26 @@ test("on a phone nothing is wider than the screen", async () => {
   await page.click("#people-open");
   assert.ok((await overflow()) <= 0);
 });
+
+test("a link with a stray percent sign leads to the room of that name", async () => {
+  const page = await stage.caller("Ada", "50%");
+  await inCall(page);
+  assert.equal(await page.textContent("#call-title"), "50%");
+  await page.evaluate(() => (location.hash = "100%"));
+  assert.equal(await page.inputValue("#room"), "100%");
+  assert.deepEqual(page.complaints, []);
+});
+
+test("a device that cannot be opened leaves no dead track that is said to be on", async () => {
+  const page = await stage.open("/call.html#device");
+  await page.locator("#preview:not(.off)").waitFor();
+  await page.locator("#camera option").first().waitFor({ state: "attached" });
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = async () => Promise.reject(new DOMException("busy", "NotReadableError"));
+    document.getElementById("camera").dispatchEvent(new Event("change"));
+  });
+  assert.match(await problem(page), /Another program is using/);
+  await page.locator('#lobby-camera[aria-pressed="false"]').waitFor();
+  const tracks = () => document.getElementById("preview").srcObject.getTracks().map(({ kind, readyState }) => [kind, readyState]);
+  assert.deepEqual(await page.evaluate(tracks), [["audio", "live"]]);
+});
