@@ -11,23 +11,27 @@
  *   joinedAt: number, order: number}} PeerInfo what the server tells of a peer; times are Unix ms
  * @typedef {{name: string, owner: string|null, expires: number|null}} Lock owner is a peer's id
  */
+import { admit } from "./signaling/admission.js";
 import { Peer } from "./signaling/peer.js";
-import { request } from "./signaling/request.js";
+import { PASSING, PAUSE, request } from "./signaling/request.js";
 import { Sender } from "./signaling/sender.js";
 
+export { admit } from "./signaling/admission.js";
 export { request, SignalingError } from "./signaling/request.js";
 
 /** How long before their expiry ICE servers are renewed, in ms; at half time if they live less than twice that. */
 const RENEW_AHEAD = 60_000;
-/** Refusals of a resume that pass by themselves, and how long to wait before the next try, in ms. */
-const PASSING = ["timeout", "unavailable", "rate-limited"];
-const PAUSE = 2_000;
 
 /**
  * A room, seen by one of its peers. Its events, and the `detail` of each: `joined` {resumed}, `left` {reason, error?},
- * `offline`, `peer` {peer} when one is new or has changed, `gone` {peer, reason}, `streams` {peer}, `connection`
- * {peer, state}, `channel` {peer} when its data channel is open, `data` {peer, data}, `error` {error, peer?}; and
- * `message`, `metadata`, `lock`, `moderation` as the server sends them.
+ * `offline` when the connection is lost, `expiring` {expires, error?} when the token ends then and nobody renews it,
+ * `peer` {peer} when one is new or has changed, `gone` {peer, reason}, `streams` {peer}, `connection` {peer, state},
+ * `channel` {peer} when its data channel is open, `data` {peer, data}, `error` {error, peer?}; and `message`,
+ * `metadata`, `lock`, `moderation` as the server sends them.
+ *
+ * After `offline` comes `joined` or `left`, unless the page itself disconnects. The reason of `left` is that of `peer-left`; or the code of the error, such
+ * as `token-expired`, `disconnected` by the server, or `refused` at the next connection: then `join` may be called again
+ * once the socket is connected, which takes `socket.connect()`.
  */
 export class Room extends Sender {
   /** @type {PeerInfo|null} the own peer; null outside the room */
@@ -42,16 +46,23 @@ export class Room extends Sender {
   #renewal = 0;
   #retry = 0;
   #listening;
+  #admission;
+  #news = {
+    expiring: (detail) => this.#entered && this.tell("expiring", detail),
+    ended: (error) => this.self && this.#end(error.code, error), // a first join hears of it from its own request
+  };
 
   /**
    * @param {import("socket.io-client").Socket} socket may still be connecting
    * @param {string} name
-   * @param {{state?: object, rtc?: RTCConfiguration}} [options] the first state, and what to configure besides
-   *   the server's ICE servers
+   * @param {{state?: object, rtc?: RTCConfiguration, renew?: () => Promise<string>}} [options] the first state, what to
+   *   configure besides the server's ICE servers, and what resolves with a fresh token of the same user: it renews the
+   *   one that expires, and replaces one that the server has refused, for all rooms of the socket
    */
-  constructor(socket, name, { state = {}, rtc = {} } = {}) {
+  constructor(socket, name, { state = {}, rtc = {}, renew } = {}) {
     super();
     Object.assign(this, { socket, name, state, rtc });
+    this.#admission = admit(socket, renew);
   }
 
   /** Enters the room. Rejects with a SignalingError, such as `room-full`; it may be tried again then. */
@@ -93,7 +104,12 @@ export class Room extends Sender {
   /** Relays to a peer. What is lost here is made again by Peer, so failures are no news, save for faults. */
   relay(event, payload) {
     const expected = ["offline", "timeout", "peer-unavailable", "not-in-room"];
-    const report = (error) => expected.includes(error.code) || this.tell("error", { error });
+    const report = (error) => {
+      if (!expected.includes(error.code)) return this.tell("error", { error });
+      // In large rooms nobody tells of a peer that came and went within one batch, but its offer may have come.
+      const stranger = this.peers.get(payload.to)?.order === undefined;
+      if (error.code === "peer-unavailable" && stranger) this.#drop(payload.to, "left");
+    };
     if (this.#entered) this.#ask(event, payload).catch(report);
   }
 
@@ -130,14 +146,26 @@ export class Room extends Sender {
     this.#entered = true;
     this.#useIceServers(snapshot);
     for (const peer of peers) this.#add(peer, peer.polite);
-    if (cursor) this.#addMore(cursor);
-    else for (const { id } of former) if (!peers.some((peer) => peer.id === id)) this.#drop(id, "left");
+    const missing = new Set(former.map(({ id }) => id)); // those who have left meanwhile, once all are listed
+    for (const { id } of peers) missing.delete(id);
+    if (cursor) this.#addMore(cursor, missing);
+    else for (const id of missing) this.#drop(id, "left");
     for (const { id } of former) this.peers.get(id)?.recover();
     this.tell("joined", { resumed });
+    const { expiring } = this.#admission;
+    if (expiring) this.tell("expiring", expiring);
   }
 
-  async #addMore(cursor) {
-    const add = ({ peers }) => peers.forEach((peer) => this.#add(peer, peer.polite));
+  async #addMore(cursor, missing) {
+    const add = (page) => {
+      if (!this.self) return; // left before the answer came
+      for (const peer of page.peers) {
+        this.#add(peer, peer.polite);
+        missing.delete(peer.id);
+      }
+      // Here, since a peer that a later event presents again must not be taken for one of them.
+      if (!page.cursor) for (const id of missing) this.#drop(id, "left");
+    };
     try {
       while (cursor) ({ cursor } = await this.#ask("peers", { cursor }, add));
     } catch (error) {
@@ -157,6 +185,7 @@ export class Room extends Sender {
     events.push([this.socket, "connect", () => this.self && this.#reenter()], [this.socket, "disconnect", offline]);
     // Without it a reloaded page would hold its former place until the grace time is over.
     events.push([window, "pagehide", () => this.leave()]);
+    this.#admission.rooms.add(this.#news);
     for (const [target, name, listener] of events) target.addEventListener(name, listener);
     this.#listening = events;
   }
@@ -253,6 +282,7 @@ export class Room extends Sender {
     for (const [target, name, listener] of this.#listening ?? []) target.removeEventListener(name, listener);
     clearTimeout(this.#renewal);
     clearTimeout(this.#retry);
+    this.#admission.rooms.delete(this.#news);
     for (const peer of this.peers.values()) peer.close();
     this.peers.clear();
     this.#listening = this.#token = this.self = null;

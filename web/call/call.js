@@ -55,6 +55,10 @@ export class Call {
       this.#show();
     });
     on("offline", () => setBanner("Connection lost. Reconnecting…"));
+    on("expiring", ({ expires }) => {
+      const time = new Date(expires).toLocaleTimeString();
+      setBanner(`Your sign-in ends at ${time}, and the call with it. Sign in again in another tab, then join again.`);
+    });
     on("peer", ({ peer }) => this.#present(peer));
     on("streams", ({ peer }) => this.#present(peer));
     on("gone", ({ peer, reason }) => {

@@ -44,6 +44,7 @@ export class Lobby {
   /** Shows the lobby, after a call with the reason of its end; then the devices stay off until they are asked for. */
   async open(problem = "") {
     byId("lobby").hidden = false;
+    byId("join").textContent = problem ? "Join again" : "Join";
     document.title = "Call";
     setProblem(problem);
     if (problem) byId("lobby-title").focus();
@@ -62,11 +63,13 @@ export class Lobby {
     if (!name || !room) return setProblem("A name and a room are needed.");
     remember(name);
     history.replaceState(null, "", linkTo(room));
-    byId("join").disabled = true;
-    byId("join").textContent = "Joining…";
+    const button = byId("join");
+    const { textContent } = button;
+    button.disabled = true;
+    button.textContent = "Joining…";
     await this.#try(() => join({ name, room }));
-    byId("join").disabled = false;
-    byId("join").textContent = "Join";
+    button.disabled = false;
+    button.textContent = textContent;
   }
 
   #bindDevices() {
@@ -111,8 +114,14 @@ export class Lobby {
   }
 }
 
+// A link that was written by hand may have a "%" that encodes nothing: then it is the name as it stands.
 function roomOfPage() {
-  return decodeURIComponent(location.hash.slice(1));
+  const name = location.hash.slice(1);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 // A room is as private as its name is hard to guess.

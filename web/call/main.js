@@ -3,6 +3,7 @@
  * gateway than "/".
  */
 import { io } from "../shared/socket.io.js";
+import { admit } from "../signaling.js";
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
 import { bindControls } from "./controls.js";
@@ -17,6 +18,7 @@ import { Tiles } from "./tiles.js";
 const byId = (id) => document.getElementById(id);
 const namespace = new URLSearchParams(location.search).get("namespace") ?? "/";
 const socket = io(namespace, { withCredentials: true });
+admit(socket); // hears of a sign-in that ends soon, in the lobby as well
 const media = new LocalMedia();
 const tiles = new Tiles();
 /** @type {Call|null} the call that goes on */
@@ -62,7 +64,7 @@ function connected() {
     const settle = (error) => {
       socket.off("connect", settle).off("connect_error", settle);
       if (!error) return resolve();
-      const code = error.data?.code ?? (socket.active ? "offline" : "forbidden");
+      const code = error.data?.code ?? (socket.active ? "offline" : "refused");
       reject(Object.assign(error, { code }));
     };
     socket.on("connect", settle).on("connect_error", settle);

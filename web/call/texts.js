@@ -16,6 +16,8 @@ const CODES = {
   "rate-limited": "That was too fast. Wait a moment and try again.",
   unauthorized: "Please sign in to join.",
   "token-expired": "Your sign-in has expired. Please sign in again.",
+  disconnected: "The server has ended your connection. You can join again.",
+  refused: "The server does not let you in at the moment. Try again later.",
   internal: "Something went wrong on the server. Try again.",
   timeout: "The server did not answer. Check your connection and try again.",
   offline: "There is no connection to the server. Check your network and try again.",

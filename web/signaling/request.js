@@ -1,5 +1,8 @@
 /** How long an answer of the server may take, in ms. */
 const ANSWER_TIMEOUT = 10_000;
+/** Refusals that pass by themselves, and how long to wait before the next try, in ms. */
+export const PASSING = ["timeout", "unavailable", "rate-limited"];
+export const PAUSE = 2_000;
 
 /**
  * Why the server refused an event: `code` is one of the gateway's stable codes, further fields such as `revision`

@@ -27,10 +27,10 @@ export function site({ options = [], extra = [] } = {}) {
 /** Accepts tokens of this file: identified users. */
 export const AUTH = [`auth jwt {\n secret "${SECRET}"\n}`];
 
-/** A token for a user. */
-export function token(sub, name = sub) {
+/** A token for a user, for so many seconds. */
+export function token(sub, { name = sub, seconds = 3600 } = {}) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const head = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ sub, name, exp: Math.floor(Date.now() / 1000) + 3600 })}`;
+  const head = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ sub, name, exp: Math.floor(Date.now() / 1000) + seconds })}`;
   return `${head}.${createHmac("sha256", SECRET).update(head).digest("base64url")}`;
 }
 
@@ -75,11 +75,11 @@ export class Stage {
 
   /**
    * A peer of signaling.js alone, on an empty page: `room` is global there, and `heard` lists its events. Its clock
-   * is ahead by that many ms.
+   * is ahead by that many ms. It renews with the tokens of `renewals`, in their order; an empty one is a failure.
    */
-  async peer(room, { state = {}, rtc, auth, media = true, tries, ahead = 0 } = {}) {
+  async peer(room, { state = {}, rtc, auth, media = true, tries, ahead = 0, renewals } = {}) {
     const page = await this.open("/blank");
-    await page.evaluate(setUp, { room, state, rtc, auth, media, ahead });
+    await page.evaluate(setUp, { room, state, rtc, auth, media, ahead, renewals });
     if (!tries) await page.evaluate(() => window.room.join());
     return page;
   }
@@ -94,16 +94,18 @@ function smallPictures() {
 }
 
 /** Runs in the page. */
-async function setUp({ room, state, rtc, auth, media, ahead }) {
+async function setUp({ room, state, rtc, auth, media, ahead, renewals }) {
   const now = Date.now;
   Date.now = () => now() + ahead;
   const { Room, request } = await import("/signaling.js");
   const { io } = await import("/shared/socket.io.js");
   const socket = io("/", { auth, transports: ["websocket"] });
-  window.room = new Room(socket, room, { state, rtc });
+  const renew = renewals && (async () => renewals.shift() || Promise.reject(new Error("nobody is signed in")));
+  window.room = new Room(socket, room, { state, rtc, renew });
   window.request = (event, payload) => request(socket, event, payload);
   window.heard = [];
-  const types = ["joined", "left", "offline", "gone", "message", "moderation", "peer", "error", "data", "channel", "connection"];
+  const types = ["joined", "left", "offline", "expiring", "gone", "message", "metadata", "lock", "moderation", "peer", "error",
+    "data", "channel", "connection"];
   for (const type of types) {
     window.room.addEventListener(type, ({ detail: { peer, error, ...rest } }) =>
       window.heard.push({ type, ...rest, id: peer?.id ?? peer, away: peer?.away, error: error && String(error) }),
