@@ -3,6 +3,8 @@ package socketio
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,5 +166,48 @@ func TestVersion3Clients(t *testing.T) {
 		c.want(`31[1]`)
 		c.send("0/chat?token=x,")
 		c.want("0/chat,")
+	})
+}
+
+// Nobody may stay in a namespace that is removed while they enter.
+func TestNamespacesAreRemovedWhileClientsEnter(t *testing.T) {
+	var entering atomic.Pointer[sync.WaitGroup]
+	eager := gatewayFunc(func(context.Context, gateway.Socket) error {
+		entering.Load().Done()
+		return nil
+	})
+	inBubble(t, Settings{}, func(t *testing.T, w *world) {
+		for i := range 2000 {
+			if err := w.server.Configure(&Settings{Namespaces: namespaces("/m", eager)}); err != nil {
+				t.Fatal(err)
+			}
+			var connecting sync.WaitGroup
+			connecting.Add(1)
+			entering.Store(&connecting)
+			session := &scriptedSession{}
+			c := w.server.accept(session)
+			if err := c.Receive([]byte("0/m,"), false); err != nil {
+				t.Fatal(err)
+			}
+			connecting.Wait()
+			for range i % 50 {
+				_ = session.Closed() // another moment each time
+			}
+			if err := w.server.Configure(&Settings{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if s, _ := c.find("/m"); s != nil {
+				t.Fatalf("time %d: still inside, connected %v, %v", i, s.Connected(), context.Cause(s.Context()))
+			}
+			told := int64(1) // that it may not enter, or that it has, and then that it has to go
+			if session.entered.Load() {
+				told = 2
+			}
+			if sent := session.sent.Load(); sent != told {
+				t.Fatalf("time %d: %d packets, want %d", i, sent, told)
+			}
+			c.Closed("transport close")
+		}
 	})
 }

@@ -121,6 +121,12 @@ func (s *Socket) ready() {
 	s.log().Info("client connected", s.fields(zap.String("session", s.conn.session.Label()))...)
 	s.watchExpiry()
 	s.release()
+	if s.ctx.Err() != nil { // dropped when it was too late for admit to refuse it
+		s.mu.Lock()
+		reason := s.reason
+		s.mu.Unlock()
+		s.conn.takeDown(s.lib, thrownOut(reason))
+	}
 }
 
 // begin sends what has waited for the client, and reports false if the socket is
@@ -169,7 +175,7 @@ func (s *Socket) awaitOpened() {
 func (s *Socket) drop(reason string, tell bool) {
 	s.setReason(reason)
 	if s.phase.Load() == phaseConnecting {
-		s.cancel(gateway.ErrDisconnected) // admit refuses it
+		s.cancel(gateway.ErrDisconnected) // admit refuses it, or ready takes it down
 		if s.phase.Load() == phaseConnecting {
 			return
 		}

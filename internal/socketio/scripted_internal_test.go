@@ -14,6 +14,8 @@ type scriptedSession struct {
 	closed atomic.Bool
 	sent   atomic.Int64
 	onSend func()
+	// entered tells that the client has been let into a namespace.
+	entered atomic.Bool
 }
 
 func (*scriptedSession) Protocol() int           { return 4 }
@@ -28,7 +30,7 @@ func (*scriptedSession) Query() url.Values       { return url.Values{} }
 func (*scriptedSession) Opened() time.Time       { return time.Time{} }
 func (*scriptedSession) Writable() bool          { return true }
 func (s *scriptedSession) Close(string)          { s.closed.Store(true) }
-func (*scriptedSession) Entered()                {}
+func (s *scriptedSession) Entered()              { s.entered.Store(true) }
 func (s *scriptedSession) Closed() bool          { return s.closed.Load() }
 
 func (s *scriptedSession) Send(ms ...*engineio.Message) bool {
