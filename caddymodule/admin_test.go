@@ -1,9 +1,15 @@
 package caddymodule_test
 
 import (
+	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
 
 const admin = "http://localhost:2999/socketio/"
@@ -39,6 +45,51 @@ func TestAdminShowsServersAndSockets(t *testing.T) {
 			t.Errorf("%s tells a secret: %s", path, body)
 		}
 	}
+}
+
+// Users are found by their id, and counted.
+func TestAdminAndMetricsKnowUsers(t *testing.T) {
+	serve(t, "metrics /metrics\nsocketio {\nname users\nauth jwt {\nsecret "+tokenSecret+"\n}\nnamespace /\nnamespace /open {\nauth nobody\n}\n}")
+	var ids []string
+	for _, connect := range []string{
+		`40{"token":"` + token(t, tokenSecret, "ada") + `"}`, `40{"token":"` + token(t, tokenSecret, "ada") + `"}`,
+		`40{"token":"` + token(t, tokenSecret, "bob") + `"}`, "40/open,",
+	} {
+		p := session(t)
+		p.send(connect)
+		_, rest, _ := strings.Cut(p.receive(), `"sid":"`)
+		id, _, _ := strings.Cut(rest, `"`)
+		ids = append(ids, id)
+	}
+	for query, want := range map[string][]string{
+		"?user=ada": ids[:2], "?user=bob": ids[2:3], "?user=eve": {}, "?namespace=/open": ids[3:], "?namespace=/open&user=ada": {},
+	} {
+		_, body := call(t, http.MethodGet, "users/sockets"+query, "")
+		if strings.Count(body, `"id":"`) != len(want) || !strings.Contains(body, `"total":`+strconv.Itoa(len(want))) {
+			t.Errorf("%s: %s, want %d sockets", query, body, len(want))
+		}
+		for _, id := range want {
+			if !strings.Contains(body, `"id":"`+id+`"`) {
+				t.Errorf("%s: %s lacks %s", query, body, id)
+			}
+		}
+	}
+	metric(t, `caddy_socketio_sockets_authenticated{namespace="/",server="users"} 3`)
+	metric(t, `caddy_socketio_sockets_authenticated{namespace="/open",server="users"} 0`)
+	metric(t, `caddy_socketio_sessions_unauthenticated{server="users"} 0`)
+}
+
+// nobody is an authenticator as another author would write it, who knows nobody.
+type nobody struct{}
+
+func init() { caddy.RegisterModule(nobody{}) }
+
+func (nobody) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.socketio.auth.nobody", New: func() caddy.Module { return new(nobody) }}
+}
+
+func (nobody) Authenticate(context.Context, string, *gateway.Handshake, *gateway.Identity) (*gateway.Identity, error) {
+	return nil, nil
 }
 
 func TestAdminActsOnSockets(t *testing.T) {

@@ -146,7 +146,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("serve_client: %w", err)
 		}
 		if h.files, err = openClientFiles(dir); err != nil {
-			return fmt.Errorf("serve_client: %w", err)
+			return err
 		}
 	}
 	app, err := ctx.App(appName)

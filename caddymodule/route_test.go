@@ -97,3 +97,49 @@ func TestForwardedByTheProxyNotByTheClient(t *testing.T) {
 		}
 	}
 }
+
+// The options of cors reach the wire.
+func TestCORSOptions(t *testing.T) {
+	serve(t, `socketio {
+	name cors-options
+	cors {
+		origins         https://app.example.com
+		methods         GET POST PATCH
+		allowed_headers X-Request-Id Authorization
+		exposed_headers X-Served-By X-Trace
+		max_age         10m
+	}
+}`)
+	for method, want := range map[string]map[string]string{
+		http.MethodOptions: {
+			"Access-Control-Allow-Methods": "GET, POST, PATCH", "Access-Control-Allow-Headers": "X-Request-Id, Authorization",
+			"Access-Control-Max-Age": "600", "Access-Control-Allow-Origin": "https://app.example.com",
+			"Access-Control-Allow-Credentials": "",
+		},
+		http.MethodGet: {
+			"Access-Control-Expose-Headers": "X-Served-By, X-Trace", "Access-Control-Allow-Origin": "https://app.example.com",
+			"Access-Control-Allow-Methods": "",
+		},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), method, engine+"?EIO=4&transport=polling", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", "https://app.example.com")
+		if method == http.MethodOptions {
+			req.Header.Set("Access-Control-Request-Method", "PATCH")
+			req.Header.Set("Access-Control-Request-Headers", "x-other")
+		}
+		req.Close = true
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		for header, value := range want {
+			if got := strings.Join(res.Header.Values(header), "|"); got != value {
+				t.Errorf("%s: %s is %q, want %q", method, header, got, value)
+			}
+		}
+	}
+}
