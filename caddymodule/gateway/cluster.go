@@ -31,6 +31,9 @@ type Local interface {
 	// Deliver sends an event. Calls for one link follow one another, in the
 	// cluster's order.
 	Deliver(m *Message)
+	// Gap tells, between two calls of Deliver, that messages have been lost
+	// there: no socket can be recovered over that from what this node keeps.
+	Gap()
 	// Ask sends an event, tells by asked how many sockets were sent it, and calls
 	// ack for each that answers until ctx ends. It does not wait.
 	Ask(ctx context.Context, m *Message, asked func(n int), ack func(Args))

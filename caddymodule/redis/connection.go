@@ -30,7 +30,8 @@ type connection struct {
 	topics *topics
 	stream *stream // nil with the adapter pubsub
 	pulse  *pulse
-	down   atomic.Bool // commands fail
+	down   atomic.Bool   // commands fail
+	ranges chan struct{} // holds a place for each range of the stream that is being read
 
 	mu    sync.RWMutex // guards the following field
 	links map[string][]*link
@@ -40,6 +41,7 @@ type connection struct {
 func newConnection(o *options) *connection {
 	c := &connection{
 		options: o, links: map[string][]*link{}, metrics: newMetrics(o), servers: newCensus(),
+		ranges: make(chan struct{}, maxRanges),
 	}
 	c.client = newClient(o, c.servers)
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -139,6 +139,8 @@ func (m *member) Deliver(e *gateway.Message) {
 	m.hear("%v", strings.TrimSpace(fmt.Sprint(parts[0], " ", strings.Join(e.Rooms, ","))))
 }
 
+func (m *member) Gap() { m.hear("gap") }
+
 func (m *member) Ask(_ context.Context, e *gateway.Message, asked func(int), ack func(gateway.Args)) {
 	asked(1)
 	ack(answer(m.name + " to " + string(e.Data)))

@@ -4,7 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // metrics are a connection's collectors. They live as long as it.
 type metrics struct {
-	dropped, malformed, outages prometheus.Counter
+	dropped, malformed, outages, overruns prometheus.Counter
 }
 
 func newMetrics(o *options) *metrics {
@@ -18,6 +18,7 @@ func newMetrics(o *options) *metrics {
 		dropped:   counter("dropped_total", "Commands dropped since Redis was away for too long."),
 		malformed: counter("malformed_total", "Messages skipped since they could not be read."),
 		outages:   counter("outages_total", "Times at which Redis went away."),
+		overruns:  counter("overruns_total", "Times at which the stream was trimmed before it was read."),
 	}
 }
 
@@ -27,7 +28,7 @@ func (c *connection) Describe(out chan<- *prometheus.Desc) { prometheus.Describe
 // Collect implements [prometheus.Collector].
 func (c *connection) Collect(out chan<- prometheus.Metric) {
 	m := c.metrics
-	for _, one := range []prometheus.Counter{m.dropped, m.malformed, m.outages} {
+	for _, one := range []prometheus.Counter{m.dropped, m.malformed, m.outages, m.overruns} {
 		one.Collect(out)
 	}
 	labels := prometheus.Labels{"address": c.options.display(), "prefix": c.options.Prefix}

@@ -36,8 +36,12 @@ type caddySession struct {
 	Kept  string `json:"kept"`
 }
 
-// rangeCount is how many entries are read at once.
-const rangeCount = 500
+const (
+	// rangeCount is how many entries are read at once, at most.
+	rangeCount = 500
+	// maxRanges is how many clients' missed events are read at once.
+	maxRanges = 4
+)
 
 var errSession = errors.New("a session is malformed")
 
@@ -120,9 +124,15 @@ func (s *sessions) Since(ctx context.Context, offset string, each func(m *gatewa
 	if c.away() {
 		return false, errAway
 	}
-	seen := serials{}
+	select {
+	case c.ranges <- struct{}{}:
+		defer func() { <-c.ranges }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("waiting to read the stream: %w", context.Cause(ctx))
+	}
+	seen, pace := serials{}, newPace(rangeCount)
 	for at := offset; ; {
-		list, err := c.client.XRangeN(ctx, c.options.Stream, after(at), "+", rangeCount).Result()
+		list, err := c.client.XRangeN(ctx, c.options.Stream, after(at), "+", pace.count).Result()
 		if err != nil {
 			return false, fmt.Errorf("reading the stream: %w", err)
 		}
@@ -132,9 +142,10 @@ func (s *sessions) Since(ctx context.Context, offset string, each func(m *gatewa
 				return true, nil
 			}
 		}
-		if len(list) < rangeCount {
+		if int64(len(list)) < pace.count {
 			break
 		}
+		pace.read(list)
 	}
 	return s.whole(ctx, offset)
 }

@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
 )
 
 const (
 	readCount = 100
 	readBlock = time.Second
+	// sureCount is after how many entries of a backlog it is looked whether some
+	// have been trimmed unread.
+	sureCount = 100
 	// maxSeen bounds the nodes whose serials are kept.
 	maxSeen = 10000
 )
@@ -26,9 +30,16 @@ type stream struct {
 	reading  atomic.Bool            // the last attempt succeeded
 
 	seen serials
+	pace pace
+	// Nothing up to sure has been trimmed unread; unsure counts what was read
+	// since.
+	sure   string
+	unsure int
 }
 
-func newStream(c *connection) *stream { return &stream{c: c, seen: serials{}} }
+func newStream(c *connection) *stream {
+	return &stream{c: c, seen: serials{}, pace: newPace(readCount)}
+}
 
 // away reports whether messages would not come back now.
 func (c *connection) away() bool {
@@ -73,8 +84,10 @@ func (s *stream) attach() error {
 	if len(last) > 0 {
 		end = last[0].ID
 	}
+	s.unsure = sureCount
 	if at := s.position.Load(); at == nil || before(end, *at) {
 		s.position.Store(&end)
+		s.sure, s.unsure = end, 0
 	}
 	return nil
 }
@@ -84,7 +97,7 @@ func (s *stream) read() error {
 	ctx, cancel := context.WithTimeout(s.c.ctx, readBlock+s.c.options.timeout())
 	defer cancel()
 	found, err := s.c.client.XRead(ctx, &redis.XReadArgs{
-		Streams: []string{s.c.options.Stream, *s.position.Load()}, Count: readCount, Block: readBlock,
+		Streams: []string{s.c.options.Stream, *s.position.Load()}, Count: s.pace.count, Block: readBlock,
 	}).Result()
 	if isNil(err) {
 		return nil
@@ -93,12 +106,74 @@ func (s *stream) read() error {
 		return err
 	}
 	for _, one := range found {
+		if err := s.mind(ctx, len(one.Messages)); err != nil {
+			return err
+		}
 		for i := range one.Messages {
 			s.take(&one.Messages[i])
 			s.position.Store(&one.Messages[i].ID)
 		}
+		if int64(len(one.Messages)) < s.pace.count { // that was the end
+			s.unsure = 0
+		}
+		if s.unsure == 0 {
+			s.sure = *s.position.Load()
+		}
+		s.pace.read(one.Messages)
 	}
 	return nil
+}
+
+// mind finds out, now and then before n entries are handed on, whether the stream
+// has been trimmed faster than it was read.
+func (s *stream) mind(ctx context.Context, n int) error {
+	if s.unsure += n; s.unsure < sureCount {
+		return nil
+	}
+	lost, err := s.lost(ctx)
+	if err != nil {
+		return err
+	}
+	s.unsure = 0
+	if !lost {
+		return nil
+	}
+	s.c.metrics.overruns.Inc()
+	logger().Error("messages of other nodes were lost: the stream was trimmed before this node had read them; raise max_length",
+		zap.String("address", s.c.options.display()), zap.Int64("max_length", s.c.options.MaxLength))
+	for _, l := range s.c.all() {
+		l.overrun()
+	}
+	return nil
+}
+
+// oldest returns the id of a stream's first entry. The entry itself may be large.
+const oldest = `
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return first[1] and first[1][1] or ''
+`
+
+// lost reports whether entries behind sure have been trimmed. A stream that was
+// never trimmed is a new one: Redis has been restarted without the old one.
+func (s *stream) lost(ctx context.Context) (bool, error) {
+	first, err := s.c.client.Eval(ctx, oldest, []string{s.c.options.Stream}).Text()
+	if err != nil || !before(s.sure, first) {
+		return false, err
+	}
+	info, err := s.c.client.XInfoStream(ctx, s.c.options.Stream).Result()
+	if err != nil {
+		return false, err
+	}
+	return info.EntriesAdded != info.Length, nil
+}
+
+// overrun is called when entries have been lost. Some of this link's own may be
+// among them, which then will not come back.
+func (l *link) overrun() {
+	l.release()
+	l.delivering.Lock()
+	defer l.delivering.Unlock()
+	l.local.Gap()
 }
 
 // take hands an entry to the links of its namespace.

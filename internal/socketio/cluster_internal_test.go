@@ -22,6 +22,7 @@ type fakeCluster struct {
 	pending   []func()
 	sessions  map[string]*gateway.Session
 	keeps     bool
+	forgotten int // of log
 }
 
 // fakeLink is a node's link.
@@ -106,6 +107,9 @@ func (l *fakeLink) Take(_ context.Context, pid string) (*gateway.Session, error)
 
 func (l *fakeLink) Since(_ context.Context, offset string, each func(*gateway.Message, string) bool) (bool, error) {
 	from, _ := parsePosition(offset)
+	if first, _ := parsePosition(l.log[l.forgotten].Offset); l.forgotten > 0 && from < first {
+		return false, nil
+	}
 	for _, m := range l.log {
 		if n, _ := parsePosition(m.Offset); n > from && !each(m, m.Offset) {
 			break
@@ -202,6 +206,44 @@ func TestAClientComesBackToAnotherNode(t *testing.T) {
 		if rooms := s.Rooms(); !s.Recovered() || !slices.Contains(rooms, "room") || fmt.Sprint(s.Data()) != "map[n:1]" {
 			t.Errorf("recovered %v, rooms %v, data %v", s.Recovered(), rooms, s.Data())
 		}
+	})
+}
+
+// What a node keeps of the time before it lost messages recovers nobody.
+func TestNoRecoveryOverAGap(t *testing.T) {
+	c := &fakeCluster{keeps: true, sessions: map[string]*gateway.Session{}}
+	settings := Settings{Namespaces: namespaces("/", silent), Cluster: c, Recovery: time.Minute}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		emit := func(event string) {
+			t.Helper()
+			if err := w.server.Namespace("/").Emit(event); err != nil {
+				t.Fatal(err)
+			}
+			c.settle()
+		}
+		first, second := w.dial(), w.dial()
+		before, later := first.connect(""), second.connect("")
+		emit("seen")
+		first.want(`2["seen",*`)
+		first.cut()
+		synctest.Wait()
+		emit("missed")
+		c.locals[0].Gap()
+		c.forgotten = 2
+		emit("after")
+		second.want(`2["seen",*`, `2["missed",*`, `2["after",*`)
+		second.cut()
+		synctest.Wait()
+		emit("missed too")
+		first = w.dial()
+		if after := first.connect(`{"pid":"` + before.Pid + `","offset":"` + c.log[0].Offset + `"}`); after.Sid == before.Sid {
+			t.Error("it was recovered over the gap")
+		}
+		second = w.dial()
+		if after := second.connect(`{"pid":"` + later.Pid + `","offset":"` + c.log[2].Offset + `"}`); after != later {
+			t.Errorf("after the gap: got %v, want %v", after, later)
+		}
+		second.want(`2["missed too",*`)
 	})
 }
 

@@ -72,6 +72,20 @@ func (l *local) Deliver(m *gateway.Message) {
 	}
 }
 
+// Gap implements [gateway.Local]. What is kept from before it is of no use.
+func (l *local) Gap() {
+	log := l.ns.log()
+	if log == nil || log.shared == nil {
+		return
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	for i := range log.entries {
+		log.account(-log.entries[i].bytes())
+	}
+	log.entries, log.floor = nil, unknownFloor
+}
+
 // Ask implements [gateway.Local].
 func (l *local) Ask(ctx context.Context, m *gateway.Message, asked func(n int), ack func(gateway.Args)) {
 	t := l.target(m.Set)
