@@ -53,6 +53,7 @@ type link struct {
 
 	requests requests
 	sessions *sessions // nil with pub/sub
+	self     *self
 	state    *state
 
 	ctx    context.Context // ends with the link
@@ -90,8 +91,7 @@ func newLink(c *connection, ns string, local gateway.Local) *link {
 		l.uid = randomID(3)
 		l.format = newClassicFormat(l)
 	}
-	l.state = newState(c, l, c.options.stateKeys(ns))
-	c.add(l)
+	l.join()
 	c.topics.change()
 	go l.run()
 	return l
@@ -309,7 +309,7 @@ func (l *link) Sessions() gateway.Sessions {
 // Close implements [gateway.Link].
 func (l *link) Close() (err error) {
 	l.closing.Do(func() {
-		l.c.remove(l)
+		l.leave()
 		l.c.topics.change()
 		l.cancel()
 		<-l.ended

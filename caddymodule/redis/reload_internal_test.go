@@ -87,9 +87,11 @@ type visitor struct {
 	url string
 }
 
-func (s *site) visit() *visitor {
+func (s *site) visit() *visitor { return s.visitAt("/socket.io/") }
+
+func (s *site) visitAt(path string) *visitor {
 	s.t.Helper()
-	url := "http://" + s.http + "/socket.io/?EIO=4&transport=polling"
+	url := "http://" + s.http + path + "?EIO=4&transport=polling"
 	var hello struct{ SID string }
 	if err := json.Unmarshal([]byte(ask(s.t, http.MethodGet, url, "")[1:]), &hello); err != nil {
 		s.t.Fatal(err)

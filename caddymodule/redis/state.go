@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -29,6 +30,7 @@ type outlet interface {
 // the version and publishes in the same step. All methods may be called
 // concurrently.
 type state struct {
+	id     string // of this state among all
 	client redis.UniversalClient
 	pulse  *pulse
 	do     func(ctx context.Context, args ...any) (any, error)
@@ -45,10 +47,11 @@ type state struct {
 
 var _ gateway.State = (*state)(nil)
 
-// newState makes the state of a namespace. Its adapter calls noted for each note.
-func newState(c *connection, o outlet, prefix string) *state {
+// newState makes the state of a namespace for a node, whose pulse that is. Its
+// adapter calls noted for each note.
+func newState(c *connection, p *pulse, o outlet, prefix string) *state {
 	return &state{
-		client: c.client, pulse: c.pulse, do: c.sender.do, outlet: o, prefix: prefix,
+		id: rand.Text(), client: c.client, pulse: p, do: c.sender.do, outlet: o, prefix: prefix,
 		open: make(map[uint64]*openNote), watchers: make(map[*watcher]struct{}),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -42,7 +43,7 @@ func node(t *testing.T, s *server) *plain {
 	o := &options{Addresses: []string{s.address}}
 	o.defaults()
 	p := &plain{t: t, c: newConnection(o), client: s.connect(), more: make(chan struct{}, 1)}
-	p.state = newState(p.c, p, "test:state:/:")
+	p.state = newState(p.c, p.c.pulse, p, "test:state:/:")
 	p.c.start()
 	ctx, cancel := context.WithCancel(context.Background())
 	var reading sync.WaitGroup
@@ -289,4 +290,48 @@ func TestANodeThatLeavesIsGoneAtOnceAndOneThatFallsSilentSoon(t *testing.T) {
 	if got := <-gone; got != c.state.Node() || !a.state.Gone(got) {
 		t.Fatal("the silent node is not gone")
 	}
+}
+
+// quiet is an adapter that publishes nothing.
+type quiet struct{}
+
+func (quiet) emission(*gateway.Emission) ([]any, error) { return nil, nil }
+func (quiet) note([]byte) []any                         { return nil }
+
+// A note that has come back may still be running when the change's answer comes.
+func TestAChangeReturnsOnceItsNotesHaveRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, may := make(chan struct{}), make(chan struct{})
+		s := &state{id: "s", pulse: newPulse(nil, "", nil), outlet: quiet{}, open: map[uint64]*openNote{}}
+		var reading sync.WaitGroup
+		s.do = func(context.Context, ...any) (any, error) {
+			reading.Go(func() {
+				if err := s.noted([]byte(`{"node":"s","token":1,"version":"1"}`)); err != nil {
+					t.Error(err)
+				}
+			})
+			<-begun
+			return []any{}, nil
+		}
+		returned := make(chan struct{})
+		go func() {
+			defer close(returned)
+			step := gateway.Step{Note: &gateway.Note{Run: func() {
+				close(begun)
+				<-may
+			}}}
+			if _, err := s.Swap(t.Context(), "k", write(0, "x", step)); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		select {
+		case <-returned:
+			t.Error("the change has returned while its note runs")
+		default:
+		}
+		close(may)
+		<-returned
+		reading.Wait()
+	})
 }

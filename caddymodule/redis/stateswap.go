@@ -47,9 +47,9 @@ end
 return {}
 `
 
-// wireNote is a note as it is published.
+// wireNote is a note as it is published, with the id of the state that it is of.
 type wireNote struct {
-	Node    string `json:"node"`
+	From    string `json:"node"`
 	Token   uint64 `json:"token"`
 	Key     string `json:"key"`
 	Version uint64 `json:"version,string"`
@@ -58,9 +58,10 @@ type wireNote struct {
 
 // openNote is a note of this node that has not come back.
 type openNote struct {
-	run  func()
-	done chan struct{} // closed after the last one of a change has run
-	at   time.Time
+	token uint64
+	run   func()
+	done  chan struct{} // closed after it has run
+	at    time.Time
 }
 
 // Swap implements [gateway.State].
@@ -78,9 +79,9 @@ func (s *state) swapTo(ctx context.Context, key string, w gateway.Write, next ui
 	if w.Value == nil {
 		args[2], args[3] = "", ""
 	}
-	args, tokens, err := s.publications(args, key, next, w.Steps)
+	args, notes, err := s.publications(args, key, next, w.Steps)
 	if err != nil {
-		s.abandon(tokens)
+		s.abandon(notes)
 		return gateway.Entry{}, err
 	}
 	// In the sender's queue it keeps its place among what this node sends. Redis
@@ -92,17 +93,17 @@ func (s *state) swapTo(ctx context.Context, key string, w gateway.Write, next ui
 	}
 	if err != nil {
 		if isReply(err) || errors.Is(err, errAway) || errors.Is(err, errDropped) || errors.Is(err, errEnded) {
-			s.abandon(tokens)
+			s.abandon(notes)
 		}
 		return gateway.Entry{}, fmt.Errorf("writing an entry: %w", err)
 	}
 	// One's own write there is no conflict: the command was sent twice. The
 	// version would not tell, since two nodes may choose the same one.
 	if len(found) == 3 && found[2] != write {
-		s.abandon(tokens)
+		s.abandon(notes)
 		return conflict(found)
 	}
-	s.await(ctx, tokens)
+	s.await(ctx, notes)
 	return gateway.Entry{Value: w.Value, Version: next}, nil
 }
 
@@ -118,7 +119,7 @@ func conflict(found []any) (e gateway.Entry, err error) {
 
 // nameWrite is a name that no other write of any node has.
 func (s *state) nameWrite() string {
-	return s.pulse.node + ":" + strconv.FormatUint(s.writes.Add(1), 10)
+	return s.id + ":" + strconv.FormatUint(s.writes.Add(1), 10)
 }
 
 // nextVersion is one above all that the key has had, also before it was deleted,
@@ -128,35 +129,35 @@ func nextVersion(old uint64, now time.Time) uint64 {
 	return max(uint64(now.UnixMicro())<<10, old+1) + chance
 }
 
-// publications appends the commands of the steps, and returns the tokens of
-// their notes.
-func (s *state) publications(args []any, key string, version uint64, steps []gateway.Step) (_ []any, tokens []uint64, err error) {
+// publications appends the commands of the steps, and returns their notes.
+func (s *state) publications(args []any, key string, version uint64, steps []gateway.Step) (_ []any, notes []*openNote, err error) {
 	for _, step := range steps {
 		var command []any
 		if step.Emit != nil {
 			command, err = s.outlet.emission(step.Emit)
 		} else {
-			token := s.expect(step.Note.Run)
-			tokens = append(tokens, token)
+			n := s.expect(step.Note.Run)
+			notes = append(notes, n)
 			var text []byte
-			text, err = json.Marshal(wireNote{s.pulse.node, token, key, version, string(step.Note.Text)})
+			text, err = json.Marshal(wireNote{s.id, n.token, key, version, string(step.Note.Text)})
 			command = s.outlet.note(text)
 		}
 		if err != nil {
-			return nil, tokens, fmt.Errorf("publishing a change: %w", err)
+			return nil, notes, fmt.Errorf("publishing a change: %w", err)
 		}
 		args = append(append(args, len(command)), command...)
 	}
-	return args, tokens, nil
+	return args, notes, nil
 }
 
 // expect opens a note.
-func (s *state) expect(run func()) (token uint64) {
+func (s *state) expect(run func()) *openNote {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens++
-	s.open[s.tokens] = &openNote{run: run, done: make(chan struct{}), at: time.Now()}
-	return s.tokens
+	n := &openNote{token: s.tokens, run: run, done: make(chan struct{}), at: time.Now()}
+	s.open[n.token] = n
+	return n
 }
 
 // take closes a note, nil if it is closed.
@@ -170,11 +171,11 @@ func (s *state) take(token uint64) *openNote {
 
 // abandon closes notes of a change that was not made, and those that have been
 // open for too long.
-func (s *state) abandon(tokens []uint64) {
+func (s *state) abandon(notes []*openNote) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, token := range tokens {
-		delete(s.open, token)
+	for _, n := range notes {
+		delete(s.open, n.token)
 	}
 	for token, n := range s.open {
 		if time.Since(n.at) > openTime {
@@ -183,30 +184,25 @@ func (s *state) abandon(tokens []uint64) {
 	}
 }
 
-// await waits for the notes of a change to come back, and takes their turn where
-// they do not.
-func (s *state) await(ctx context.Context, tokens []uint64) {
-	if len(tokens) == 0 {
+// await waits for the notes of a change to come back and to have run, and takes
+// their turn where they do not come.
+func (s *state) await(ctx context.Context, notes []*openNote) {
+	if len(notes) == 0 {
 		return
-	}
-	s.mu.Lock()
-	last := s.open[tokens[len(tokens)-1]]
-	s.mu.Unlock()
-	if last == nil {
-		return // back already
 	}
 	timer := time.NewTimer(echoTime)
 	defer timer.Stop()
 	select {
-	case <-last.done:
+	case <-notes[len(notes)-1].done:
 		return
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	for _, token := range tokens {
-		if n := s.take(token); n != nil {
+	for _, n := range notes {
+		if s.take(n.token) != nil {
 			n.turn()
 		}
+		<-n.done
 	}
 }
 
@@ -225,7 +221,7 @@ func (s *state) noted(text []byte) error {
 	if err := json.Unmarshal(text, &n); err != nil {
 		return fmt.Errorf("reading a note: %w", err)
 	}
-	if n.Node == s.pulse.node {
+	if n.From == s.id {
 		if own := s.take(n.Token); own != nil {
 			own.turn()
 		}
