@@ -169,6 +169,58 @@ func TestVersion3Clients(t *testing.T) {
 	})
 }
 
+// A gateway takes over sockets whose clients are silent, however fast it comes after
+// the one before it.
+func TestConfigureReachesIdleSockets(t *testing.T) {
+	inBubble(t, Settings{Namespaces: namespaces("/", silent)}, func(t *testing.T, w *world) {
+		configure := func(f gatewayFunc) {
+			if err := w.server.Configure(&Settings{Namespaces: namespaces("/", f)}); err != nil {
+				t.Error(err)
+			}
+		}
+		w.dial().enter("/")
+		synctest.Wait()
+		taken := false
+		configure(func(context.Context, gateway.Socket) error {
+			configure(func(context.Context, gateway.Socket) error {
+				taken = true
+				return nil
+			})
+			return nil
+		})
+		synctest.Wait()
+		if !taken {
+			t.Error("the last gateway was never given the socket")
+		}
+	})
+}
+
+// No event that comes after Configure may go to the gateway before.
+func TestConfigureComesBeforeLaterEvents(t *testing.T) {
+	inBubble(t, Settings{Namespaces: namespaces("/", silent)}, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.enter("/")
+		answering := func(version string, connect func()) gatewayFunc {
+			return func(_ context.Context, s gateway.Socket) error {
+				connect()
+				s.Handle("v", func(context.Context, *gateway.Event) (any, error) { return version, nil })
+				return nil
+			}
+		}
+		configure := func(f gatewayFunc) {
+			if err := w.server.Configure(&Settings{Namespaces: namespaces("/", f)}); err != nil {
+				t.Error(err)
+			}
+		}
+		configure(answering("second", func() {
+			configure(answering("third", func() {}))
+			c.send(`21["v"]`)
+			time.Sleep(time.Second) // it has been queued
+		}))
+		c.want(`31["third"]`)
+	})
+}
+
 // Nobody may stay in a namespace that is removed while they enter.
 func TestNamespacesAreRemovedWhileClientsEnter(t *testing.T) {
 	var entering atomic.Pointer[sync.WaitGroup]

@@ -112,12 +112,16 @@ func (q *queue) room() {
 	}
 }
 
-// take returns the next event. Without one it reports whether the socket is to be
-// ended, and gives up the queue.
-func (q *queue) take() (in *inbound, end bool) {
+// take returns the next event. Without one it reports whether the worker is to
+// look after the socket again, or whether the socket is to be ended, and then
+// gives up the queue.
+func (q *queue) take() (in *inbound, again, end bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.woken = false
+	if q.woken { // maybe since the worker has looked
+		q.woken = false
+		return nil, true, false
+	}
 	if in = q.head; in != nil {
 		if q.head = in.next; q.head == nil {
 			q.tail = nil
@@ -126,14 +130,14 @@ func (q *queue) take() (in *inbound, end bool) {
 		q.length--
 		q.bytes -= in.size
 		q.room()
-		return in, false
+		return in, false, false
 	}
 	q.busy = false
 	if q.ending && !q.ended {
 		q.ended = true
-		return nil, true
+		return nil, false, true
 	}
-	return nil, false
+	return nil, false, false
 }
 
 // run implements job: the socket's turn on a worker.
@@ -141,14 +145,15 @@ func (s *Socket) run() {
 	defer s.ns.server.busy.add(-1)
 	for {
 		s.rebind()
-		in, end := s.queue.take()
-		if in != nil {
+		in, again, end := s.queue.take()
+		switch {
+		case in != nil:
 			s.handle(in)
-			continue
-		}
-		if end {
+		case end:
 			s.end()
+			return
+		case !again:
+			return
 		}
-		return
 	}
 }
