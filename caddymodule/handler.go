@@ -13,6 +13,7 @@ import (
 
 	_ "github.com/caddy-socketio/caddy-socketio/caddymodule/auth"   // the authenticators that every build has
 	_ "github.com/caddy-socketio/caddy-socketio/caddymodule/webrtc" // the gateway that every build has
+	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
 	"github.com/caddy-socketio/caddy-socketio/internal/hub"
 	"github.com/caddy-socketio/caddy-socketio/internal/socketio"
 )
@@ -174,6 +175,7 @@ func (h *Handler) drainOnExit(ctx caddy.Context) {
 		return
 	}
 	live := h.hub
+	srv.RegisterConnContext(engineio.ConnContext)
 	srv.RegisterOnShutdown(func() {
 		if caddy.Exiting() { // on a reload the server stops too
 			live.Drain()

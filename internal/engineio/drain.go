@@ -19,7 +19,7 @@ func (s *Server) Refuse() {
 // Drain refuses new handshakes with 503 and closes all sessions, spread over
 // window: websockets with code 1001, polls with the close packet. Sessions between
 // two polls are closed at once, the others with the answer that ends their poll. It returns when
-// all are gone and their receivers know, or when ctx ends; then the rest is cut. No Socket.IO packet goes
+// all are gone, their requests too, and their receivers know, or when ctx ends; then the rest is cut. No Socket.IO packet goes
 // with it, since a stock client reconnects after a close of its transport, but not
 // after a disconnect.
 func (s *Server) Drain(ctx context.Context, window time.Duration) {
@@ -40,8 +40,10 @@ func (s *Server) Drain(ctx context.Context, window time.Duration) {
 	case <-s.idle:
 	case <-ctx.Done():
 		s.cutAll()
-		<-s.idle
 	}
+	// A websocket inside one may be held up by it.
+	s.requests.end(ctx)
+	<-s.idle
 	s.awaitReceivers(ctx)
 	close(s.writers.stop)
 }

@@ -24,6 +24,8 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, c Client, set
 	if s.isDraining() {
 		return errDraining
 	}
+	s.requests.add(w, r)
+	defer s.requests.remove(r)
 	if refused, wait := s.limits.acquire(&settings.Limits, c.IP); refused != nil {
 		retryAfter(w, wait)
 		return refused

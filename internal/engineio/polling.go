@@ -165,7 +165,7 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, body []byt
 		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	return writeBounded(w, body, settings.WriteTimeout)
+	return s.writeBounded(w, body, settings.WriteTimeout)
 }
 
 // boundedFrom is the size of an answer from which on a client that does not read
@@ -174,16 +174,20 @@ const boundedFrom = 16 << 10
 
 // writeBounded writes an answer, a large one with a deadline, which is taken
 // back for the sake of the connection's next request.
-func writeBounded(w http.ResponseWriter, body []byte, timeout time.Duration) error {
+func (s *Server) writeBounded(w http.ResponseWriter, body []byte, timeout time.Duration) error {
 	if len(body) < boundedFrom {
 		_, err := w.Write(body) //nolint:gosec // it is no HTML, and nosniff says so
 		return err
 	}
 	control := http.NewResponseController(w)
-	if err := control.SetWriteDeadline(time.Now().Add(timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := control.SetWriteDeadline(time.Now().Add(s.requests.bound(timeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	if _, err := w.Write(body); err != nil { //nolint:gosec // as above
+		return err
+	}
+	// What of it waits in a buffer must have the deadline too.
+	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	if err := control.SetWriteDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {

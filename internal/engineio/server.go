@@ -26,6 +26,7 @@ type Server struct {
 	flusher  flusher
 	limits   limiter
 	telling  sync.WaitGroup // receivers that are being told of a close
+	requests requests
 
 	mu       sync.RWMutex // guards the following fields
 	sessions map[string]*Session
@@ -217,6 +218,8 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, c Client, 
 	if c.Served != nil {
 		defer func() { c.Served(one.user()) }()
 	}
+	s.requests.add(w, r)
+	defer s.requests.remove(r)
 	switch {
 	case upgrade:
 		return s.upgrade(w, r, c, one)

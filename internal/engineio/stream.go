@@ -41,13 +41,16 @@ func (s *connStream) await() (*[bufferSize]byte, int, error) {
 
 func (s *connStream) tryWrite([]byte) (int, error) { return 0, nil }
 
-// Close ends the connection below TLS, because TLS would first send an alert, and
-// wait for a client that does not read. An orderly end has sent it in finish.
-func (s *connStream) Close() error {
-	if t, ok := s.Conn.(interface{ NetConn() net.Conn }); ok {
+// Close ends the connection. An orderly end has sent TLS's alert in finish.
+func (s *connStream) Close() error { return closeConn(s.Conn) }
+
+// closeConn ends a connection below TLS, because TLS would first send an alert, and
+// wait for a client that does not read.
+func closeConn(c net.Conn) error {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
 		return t.NetConn().Close()
 	}
-	return s.Conn.Close()
+	return c.Close()
 }
 
 func (s *connStream) finish() { closeWrite(s.Conn) }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,30 +59,92 @@ func TestHTTP2(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		if !strings.Contains(string(out), "--- PASS: TestHTTP2/ends/stalled") {
+		if !strings.Contains(string(out), "--- PASS: TestHTTP2/drain_of_a_connection_that_is_not_read") {
 			t.Fatalf("the cases did not run:\n%s", out)
 		}
 		return
 	}
+	mark := func(r *http.Request) { r.Header.Set(":protocol", "websocket") }
 	testStreams(t, func(t *testing.T, st *site) *http.Client {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		serverTLS, clientTLS := certificate(t)
-		srv := &http.Server{Handler: st.httpServ.Handler, TLSConfig: serverTLS}
-		var served sync.WaitGroup
-		served.Go(func() { _ = srv.ServeTLS(l, "", "") })
-		//nolint:staticcheck // net/http's own client refuses the pseudo header
-		tr := &http2.Transport{TLSClientConfig: clientTLS}
-		t.Cleanup(func() {
-			tr.CloseIdleConnections() //nolint:staticcheck // see above
-			_ = srv.Close()
-			served.Wait()
+		return serveHTTP2(t, st, func(c net.Conn) net.Conn { return c })
+	}, mark)
+	// The stream's end cannot be written either.
+	t.Run("drain of a connection that is not read", func(t *testing.T) {
+		s := settings()
+		s.Limits.SendBuffer = 3e7
+		st := newSite(t, s)
+		st.handlers = &sync.WaitGroup{}
+		var deaf *deafConn
+		client := serveHTTP2(t, st, func(c net.Conn) net.Conn {
+			deaf = &deafConn{Conn: c, closed: make(chan struct{})}
+			return deaf
 		})
-		st.address = l.Addr().String()
-		return &http.Client{Transport: tr}
-	}, func(r *http.Request) { r.Header.Set(":protocol", "websocket") })
+		c, _ := st.stream(client, "EIO=4&transport=websocket", mark)
+		c.wantOpen()
+		deaf.deaf.Store(true)
+		st.next().fill(3e6, 50_000)
+		st.wantDrained()
+	})
+}
+
+// serveHTTP2 serves on a further port, over connections with small buffers; wrap
+// is given the client's.
+func serveHTTP2(t *testing.T, st *site, wrap func(net.Conn) net.Conn) *http.Client {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverTLS, clientTLS := certificate(t)
+	srv := &http.Server{Handler: st.httpServ.Handler, TLSConfig: serverTLS, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+		if err := c.(*tls.Conn).NetConn().(*net.TCPConn).SetWriteBuffer(1 << 16); err != nil {
+			t.Error(err)
+		}
+		return ConnContext(ctx, c)
+	}}
+	var served sync.WaitGroup
+	served.Go(func() { _ = srv.ServeTLS(l, "", "") })
+	//nolint:staticcheck // net/http's own client refuses the pseudo header
+	tr := &http2.Transport{DialTLSContext: func(_ context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		config := clientTLS.Clone()
+		config.NextProtos, config.ServerName = []string{"h2"}, "127.0.0.1"
+		tcp, err := net.Dial(network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if err := tcp.(*net.TCPConn).SetReadBuffer(1 << 16); err != nil {
+			return nil, err
+		}
+		return tls.Client(wrap(tcp), config), nil
+	}}
+	t.Cleanup(func() {
+		tr.CloseIdleConnections() //nolint:staticcheck // see above
+		_ = srv.Close()
+		served.Wait()
+	})
+	st.address = l.Addr().String()
+	return &http.Client{Transport: tr}
+}
+
+// deafConn reads no more once it is deaf.
+type deafConn struct {
+	net.Conn
+	deaf   atomic.Bool
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *deafConn) Read(p []byte) (int, error) {
+	if c.deaf.Load() {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *deafConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 func TestHTTP3(t *testing.T) {
@@ -208,6 +271,15 @@ func testStreamEnds(t *testing.T, start func(*testing.T, *Settings) (*site, *htt
 		go func() { st.srv.Drain(t.Context(), 0); close(done) }()
 		c.wantClose(1001, "server shutting down")
 		receive(t, done)
+	})
+	t.Run("drain of a stream that is not read", func(t *testing.T) {
+		s := settings()
+		s.Limits.SendBuffer = 3e7
+		st, client := start(t, s)
+		c, _ := st.stream(client, query, mark)
+		c.wantOpen()
+		st.next().fill(2e7, 50_000)
+		st.wantDrained()
 	})
 	t.Run("stalled", func(t *testing.T) {
 		s := settings()
