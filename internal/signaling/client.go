@@ -197,7 +197,10 @@ type Answer func(result json.RawMessage)
 // follow, or it returns an error, which is an [*Error] unless something is
 // wrong with the server. The payload is not kept.
 func (c *Client) Handle(event string, payload json.RawMessage, answer Answer) error {
-	c.Seen()
+	if event != "join" {
+		// Rooms may be joined one after another without waiting: it proves nothing.
+		c.Seen()
+	}
 	handle := handler(event)
 	if handle == nil {
 		return &Error{Code: CodeUnknownEvent, Message: "there is no such event"}

@@ -127,6 +127,29 @@ func TestATokenLivesUntilItsAnswerHasArrived(t *testing.T) {
 	}
 }
 
+// Two rooms are joined again without waiting for the first answer, and both answers
+// are lost.
+func TestAJoinProvesNothingOfARoomBefore(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.socket("a", "")
+	tokens := map[string]string{}
+	again := func(s *socket, room string) joined {
+		return decode[joined](t, s.do("join", `{"room":"`+room+`","resume":"`+tokens[room]+`"}`))
+	}
+	for _, room := range []string{"one", "two"} {
+		tokens[room] = decode[joined](t, a.do("join", `{"room":"`+room+`"}`)).Resume
+	}
+	for _, id := range []string{"b", "c"} {
+		a.lose()
+		a = w.socket(id, "")
+		for room := range tokens {
+			if !again(a, room).Resumed {
+				t.Fatalf("%s: the token of room %s is void", id, room)
+			}
+		}
+	}
+}
+
 func TestATokenIsForItsRoomAndUser(t *testing.T) {
 	w := newWorld(t, nil)
 	a, g := w.socket("a", "ann"), w.socket("g", "")
