@@ -319,6 +319,6 @@ func (cl *cluster) decode(name string, v Value) (*Room, error) {
 
 func (cl *cluster) blank(name string) *Room {
 	r := newRoom(name, cl.reach)
-	r.node = cl.shared.Node()
+	r.node, r.opts = cl.shared.Node(), cl.service.opts.Load()
 	return r
 }

@@ -49,8 +49,8 @@ type documentPeer struct {
 	Order    int64           `json:"order"`
 	Joined   int64           `json:"joined"`
 	State    string          `json:"state,omitempty"`
-	Host     bool            `json:"host,omitempty"`
-	Promoted bool            `json:"promoted,omitempty"`
+	Rule     string          `json:"rule,omitempty"` // that it was promoted under
+	Claimed  bool            `json:"claimed,omitempty"`
 	Socket   string          `json:"socket"`
 	Node     string          `json:"node"`
 	Deadline int64           `json:"deadline,omitempty"` // set when away
@@ -118,7 +118,7 @@ func (r *Room) encode() ([]byte, error) {
 func (p *Peer) document() documentPeer {
 	d := documentPeer{
 		ID: p.id, User: p.user, Name: p.name, Order: p.order, Joined: micros(p.joined), State: string(p.state),
-		Host: p.host, Promoted: p.promoted, Socket: p.socket, Node: p.node, Secret: p.secret, Used: p.used,
+		Rule: string(p.promoted), Claimed: p.claimed, Socket: p.socket, Node: p.node, Secret: p.secret, Used: p.used,
 	}
 	if p.away {
 		d.Deadline = micros(p.deadline)
@@ -200,9 +200,6 @@ func (r *Room) place(p *Peer) {
 	}
 	r.peers[p.id], r.sockets[p.socket] = p, p
 	r.list = append(r.list, p)
-	if p.host {
-		r.hosts++
-	}
 	if p.away {
 		r.absent = append(r.absent, absence{p, p.deadline})
 	} else {
@@ -212,8 +209,8 @@ func (r *Room) place(p *Peer) {
 
 func (d *documentPeer) peer() *Peer {
 	p := &Peer{
-		id: d.ID, user: d.User, name: d.Name, order: d.Order, joined: fromMicros(d.Joined), host: d.Host,
-		promoted: d.Promoted, socket: d.Socket, node: d.Node, secret: d.Secret, used: d.Used,
+		id: d.ID, user: d.User, name: d.Name, order: d.Order, joined: fromMicros(d.Joined),
+		promoted: HostMode(d.Rule), claimed: d.Claimed, socket: d.Socket, node: d.Node, secret: d.Secret, used: d.Used,
 		away: d.Deadline != 0, deadline: fromMicros(d.Deadline),
 	}
 	// Text that is no JSON would break the packets that it becomes part of.

@@ -35,7 +35,7 @@ func appendText(b []byte, s string) []byte {
 func appendMillis(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.UnixMilli(), 10) }
 
 // appendPeer appends a Peer without its closing brace, for those that add to it.
-func appendPeer(b []byte, p *Peer) []byte {
+func (r *Room) appendPeer(b []byte, p *Peer) []byte {
 	b = append(b, `{"id":"`...)
 	b = append(b, p.id...)
 	b = append(b, '"')
@@ -48,7 +48,7 @@ func appendPeer(b []byte, p *Peer) []byte {
 		}
 		b = append(b, '}')
 	}
-	if p.host {
+	if r.isHost(p) {
 		b = append(b, `,"role":"host","state":`...)
 	} else {
 		b = append(b, `,"role":"member","state":`...)

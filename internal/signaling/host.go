@@ -3,38 +3,44 @@ package signaling
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
-// setHost keeps the count of hosts, so that a departure costs no search.
-func (r *Room) setHost(p *Peer, host bool) {
-	if p.host == host {
-		return
+// isHost reports whether a peer is host by the rule of now, which a reload can have
+// changed: promotions count under the rule that they were made by. It asks the
+// identity as it is now, which a renewed token may have changed.
+func (r *Room) isHost(p *Peer) bool {
+	rule := &r.opts.Host
+	switch {
+	case rule.Mode != HostFirst && rule.Mode != HostClaim:
+		return false
+	case p.promoted == rule.Mode:
+		return true
+	case p.client == nil:
+		return rule.Mode == HostClaim && p.claimed
 	}
-	p.host = host
-	if host {
-		r.hosts++
-	} else {
-		r.hosts--
+	return rule.claimed(p.client.conn.User())
+}
+
+// noteClaims lets other nodes know whether the peer's claims make it host. It is
+// called when the peer changes something.
+func (r *Room) noteClaims(p *Peer) {
+	if r.node != "" && p.client != nil {
+		p.claimed = r.opts.Host.claimed(p.client.conn.User())
 	}
 }
 
 // succeed makes the oldest peer host when the last host has left and hosts are
 // chosen by age. An away peer counts as well: it keeps its role, and if it does
-// not come back the next one follows.
+// not come back the next one follows. The first host is mostly the oldest peer,
+// so that this is no search.
 func (r *Room) succeed() {
-	if r.opts.Host.Mode != HostFirst || r.hosts > 0 || len(r.list) == 0 {
+	if r.opts.Host.Mode != HostFirst || len(r.list) == 0 || slices.ContainsFunc(r.list, r.isHost) {
 		return
 	}
 	next := r.list[0]
-	next.promoted = true
-	r.setHost(next, true)
+	next.promoted = HostFirst
 	r.tellModeration(nil, "promote", next, nil)
-}
-
-// mayModerate asks the identity as it is now, which a renewed token may have
-// changed, unless the peer is host whatever its claims.
-func (r *Room) mayModerate(p *Peer) bool {
-	return p.promoted || r.opts.Host.claimed(p.client.conn.User())
 }
 
 // claimed reports whether a user's claims make it a host. A claim that is a list

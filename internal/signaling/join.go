@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // entrance is an entry into a room as the client asks for it.
@@ -65,6 +66,7 @@ func (e *entrance) step(r *Room) error {
 // again answers a socket that is in the room already. The answer of its resume
 // may have been lost, so the token of its own peer still counts as resumed.
 func (e *entrance) again(r *Room, p *Peer) error {
+	r.noteClaims(p)
 	if e.state != nil {
 		p.state = keep(e.state)
 		r.tellState(p)
@@ -103,7 +105,7 @@ func (e *entrance) enter(r *Room) error {
 		joined: r.now, state: json.RawMessage(`{}`),
 	}
 	if e.user != nil {
-		p.name = e.user.Name
+		p.name = shorten(e.user.Name)
 	}
 	if e.state != nil {
 		p.state = keep(e.state)
@@ -115,11 +117,27 @@ func (e *entrance) enter(r *Room) error {
 	r.add(p)
 	// A reload may have made age count in a room that has no host yet.
 	r.succeed()
-	r.setHost(p, p.promoted || r.opts.Host.claimed(e.user))
+	r.noteClaims(p)
 	r.reply(e.answer, r.snapshot(p, false))
 	r.tellJoined(p)
 	r.arrived(p)
 	return nil
+}
+
+// maxShown bounds a name in bytes, so that a batch of many does not outgrow the
+// queues of those who get it.
+const maxShown = 256
+
+// shorten cuts a name that is too long between two characters.
+func shorten(name string) string {
+	if len(name) <= maxShown {
+		return name
+	}
+	end := maxShown
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
 }
 
 // doubles lists the peers of a user.
@@ -140,7 +158,7 @@ func (r *Room) doubles(user string) (found []*Peer) {
 func (r *Room) snapshot(p *Peer, resumed bool) json.RawMessage {
 	b := append([]byte(`{"ok":true,"room":`), r.quoted...)
 	b = append(b, `,"self":`...)
-	b = append(appendPeer(b, p), `},"resumed":`...)
+	b = append(r.appendPeer(b, p), `},"resumed":`...)
 	b = strconv.AppendBool(b, resumed)
 	b = append(b, `,"peers":`...)
 	b, cursor := r.page(b, p, 0, maxPeers)

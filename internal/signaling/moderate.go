@@ -28,7 +28,7 @@ func (c *Client) moderate(raw json.RawMessage, answer Answer) error {
 		return err
 	}
 	return c.change(&p, func(r *Room, p *Peer) error {
-		if !r.mayModerate(p) {
+		if !r.isHost(p) {
 			return errHostsOnly
 		}
 		var target *Peer
@@ -99,8 +99,7 @@ func (r *Room) obey(by *Peer, m moderation, target *Peer) {
 	case "kick":
 		r.remove(target, reasonKicked)
 	case "promote":
-		target.promoted = true
-		r.setHost(target, true)
+		target.promoted = r.opts.Host.Mode
 	case "lock-room":
 		r.locked = true
 	case "unlock-room":

@@ -174,6 +174,56 @@ func TestARenewedIdentityCountsAtOnce(t *testing.T) {
 	s.fails("moderate", order("unlock-room", "", ""), CodeForbidden)
 }
 
+func TestRolesAreThoseOfNow(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Host = HostRule{HostClaim, "role", "host"} })
+	host := &User{ID: "u", Claims: map[string]any{"role": "host"}}
+	s, other := w.socket("s", "u"), w.socket("other", "")
+	token := s.join().Resume
+	other.join()
+	s.user = host
+	s.do("state", `{"room":"r","state":{}}`)
+	if got := decode[joined](t, other.do("peers", `{"room":"r"}`)).Peers[0].Role; got != "host" {
+		t.Fatalf("a renewed token made %s", got)
+	}
+	s.lose()
+	back := w.socket("back", "u")
+	if got := back.join(`,"resume":"` + token + `"`); !got.Resumed || got.Self.Role != "member" {
+		t.Fatalf("got %+v", got)
+	}
+	if got := other.join().Peers[0].Role; got != "member" {
+		t.Fatalf("a resume without the claim made %s", got)
+	}
+	back.fails("moderate", order("lock-room", "", ""), CodeForbidden)
+}
+
+func TestTheHostRuleAppliesAtOnce(t *testing.T) {
+	w, a, b, _, ids := hostRoom(t)
+	a.do("moderate", order("promote", ids[1], ""))
+	for _, rule := range []HostRule{{Mode: HostNone}, {Mode: ""}, {HostClaim, "role", "host"}} {
+		w.set(func(o *Options) { o.Host = rule })
+		for _, s := range []*socket{a, b} {
+			s.fails("moderate", order("lock-room", "", ""), CodeForbidden)
+			if got := s.join(); got.Self.Role != "member" || got.Peers[0].Role != "member" {
+				t.Fatalf("with %+v: got %+v", rule, got)
+			}
+		}
+	}
+	w.set(func(o *Options) { o.Host = HostRule{Mode: HostFirst} })
+	b.do("moderate", order("lock-room", "", ""))
+}
+
+func TestHostsByClaimDoNotStandInTheWayOfTheFirst(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Host = HostRule{HostClaim, "role", "host"} })
+	a, b, c := w.socket("a", "u"), w.socket("b", ""), w.socket("c", "")
+	a.user.Claims = map[string]any{"role": "host"}
+	a.join()
+	b.join()
+	w.set(func(o *Options) { o.Host = HostRule{Mode: HostFirst} })
+	c.join()
+	a.do("moderate", order("lock-room", "", ""))
+	b.fails("moderate", order("lock-room", "", ""), CodeForbidden)
+}
+
 func TestHostsByAgeAfterAReload(t *testing.T) {
 	w := newWorld(t, nil)
 	a, b := w.socket("a", ""), w.socket("b", "")

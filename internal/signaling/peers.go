@@ -30,6 +30,7 @@ func (c *Client) change(p *payload, change func(*Room, *Peer) error) error {
 		if err != nil {
 			return err
 		}
+		r.noteClaims(p)
 		return change(r, p)
 	})
 }

@@ -82,12 +82,12 @@ func (r *Room) arrived(p *Peer) {
 func (r *Room) tellJoined(p *Peer) {
 	if position, batched := r.note(p); batched {
 		p.news.joined = position
-		r.presence.bytes += len(p.state)
+		r.presence.bytes += len(r.appendPeer(nil, p))
 		return
 	}
 	b := r.head(256 + len(p.state))
 	b = append(b, `,"peer":`...)
-	b = appendPeer(b, p)
+	b = r.appendPeer(b, p)
 	b = append(b, `},"polite":false}`...)
 	r.all("peer-joined", b, p.socket)
 }
@@ -176,7 +176,7 @@ func (r *Room) encodeJoined() (a arrivals) {
 		if p.news.joined > 0 && p.news.left == 0 {
 			a.positions = append(a.positions, p.news.joined)
 			a.starts = append(a.starts, len(a.text))
-			a.text = append(appendPeer(append(a.text, ','), p), '}')
+			a.text = append(r.appendPeer(append(a.text, ','), p), '}')
 		}
 	}
 	return a

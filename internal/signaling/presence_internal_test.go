@@ -3,6 +3,7 @@ package signaling
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,36 @@ func TestPresenceIsLinear(t *testing.T) {
 		synctest.Wait()
 		if got := len(s[0].take()); got != 2 {
 			t.Fatalf("%d batches in 4.05 s, want 2", got)
+		}
+	})
+}
+
+// Names are as long as tokens let them be, and count as states do: a batch must not
+// outgrow the queues of those who get it.
+func TestNamesAreBoundedInABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s, _ := crowd(t, 3)
+		long := strings.Repeat("<", maxShown-1) + strings.Repeat("ü", 4000)
+		for i := range maxBatchPeers {
+			x := w.socket(fmt.Sprintf("x%d", i), fmt.Sprintf("u%d", i))
+			x.user.Name = long
+			if i > 0 {
+				x.join()
+			} else if got := x.join().Self.User.Name; got != long[:maxShown-1] {
+				t.Fatalf("the name is %q", got)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		joined := 0
+		for _, e := range s[0].take() {
+			if len(e.payload) > 2*maxBatchBytes {
+				t.Errorf("a batch has %d bytes", len(e.payload))
+			}
+			joined += len(decode[batchJSON](t, e.payload).Joined)
+		}
+		if joined != maxBatchPeers {
+			t.Errorf("%d joins were told", joined)
 		}
 	})
 }

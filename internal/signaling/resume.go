@@ -52,8 +52,9 @@ func (e *entrance) resume(r *Room, p *Peer) error {
 	}
 	e.client.proves.Store(true)
 	if e.user != nil {
-		p.name = e.user.Name
+		p.name = shorten(e.user.Name)
 	}
+	r.noteClaims(p)
 	if e.state != nil {
 		p.state = keep(e.state)
 	}

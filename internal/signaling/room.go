@@ -11,7 +11,7 @@ import (
 // Room is the state of one room. Only changes and looks of a [Store] may touch
 // it: changes alone, looks beside each other.
 //
-// Peers, list, orders and hosts are who is here; metadata and locks what they
+// Peers, list and orders are who is here; metadata and locks what they
 // share; presence what large rooms are told late; the deadlines what happens by
 // itself.
 type Room struct {
@@ -36,8 +36,7 @@ type Room struct {
 	sockets  map[string]*Peer // by the id of the socket they have or last had
 	list     []*Peer          // oldest first
 	live     int              // peers that are not away
-	hosts    int
-	orders   int64 // the order of the newest peer
+	orders   int64            // the order of the newest peer
 	locked   bool
 	metadata []entry // in the order of first setting
 	revision int64
@@ -60,8 +59,8 @@ type Peer struct {
 	order      int64
 	joined     time.Time
 	state      json.RawMessage // an object, as the client wrote it
-	host       bool
-	promoted   bool // host by promotion or by being first, whatever the claims say
+	promoted   HostMode        // the rule under which it was promoted, or came first
+	claimed    bool            // host by its claims when it changed something last, for other nodes
 
 	// client is the socket it has, or last had when away. On a node of a
 	// cluster it is nil for one of another node. socket is its id, node where it
@@ -181,9 +180,6 @@ func (r *Room) drop(p *Peer) {
 	delete(r.sockets, p.socket)
 	i := r.after(p.order) - 1
 	r.list = slices.Delete(r.list, i, i+1)
-	if p.host {
-		r.hosts--
-	}
 	if !p.away {
 		r.live--
 	}
@@ -226,7 +222,7 @@ func (r *Room) page(b []byte, self *Peer, order int64, limit int) (_ []byte, cur
 		if n++; n > 1 {
 			b = append(b, ',')
 		}
-		b = appendPeer(b, p)
+		b = r.appendPeer(b, p)
 		b = append(b, `,"polite":`...)
 		b = strconv.AppendBool(b, self.order > p.order)
 		b = append(b, '}')
