@@ -55,6 +55,31 @@ for (const [name, site, credentials, user] of [
   }
 }
 
+// What an authentication handler may tell of a user beside the id.
+const FACTS = { name: "Bob B.", username: "bobby", email: "bob@example.com", role: "host", roles: "host guest", groups: "g", realm: "r", sub: "1" };
+const factsSite = (extra) => {
+  const names = [...Object.keys(FACTS), "unknown"];
+  const map = `map {http.auth.user.id} ${names.map((name) => `{http.auth.user.${name}}`).join(" ")} {\n bob ${[...Object.values(FACTS), "x"].map((v) => `"${v}"`).join(" ")}\n}`;
+  return `${map}\nbasic_auth {\n bob ${HASH}\n}\n${directive({ extra })}`;
+};
+
+for (const [name, extra] of [["auth caddy", ["auth caddy"]], ["no auth", []]]) {
+  for (const transports of [["polling"], ["websocket"]]) {
+    test(`${name} by ${transports}: the gateway gets name, role and claims of Caddy's user`, async () => {
+      server = await startCaddy({ site: factsSite(extra) });
+      const socket = await connected("v4", server, "/", { transports, extraHeaders: basic("bob") });
+      const { ID, Name, Role, Claims } = (await ask(socket, "whoami")).identity;
+      assert.deepEqual({ ID, Name, Role, Claims }, { ID: "bob", Name: "Bob B.", Role: "host", Claims: FACTS });
+    });
+  }
+}
+
+test("without auth and without a user there is no identity, and nobody is refused", async () => {
+  server = await startCaddy({ site: directive() });
+  const socket = await connected("v4", server, "/", { extraHeaders: { "Remote-User": "forged" } });
+  assert.equal((await ask(socket, "whoami")).identity, null);
+});
+
 test("a session cannot be taken over by another user", async () => {
   server = await startCaddy({ site: basicSite() });
   const polling = await Polling.open(server, { headers: basic("bob") });

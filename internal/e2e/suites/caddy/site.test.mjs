@@ -46,12 +46,33 @@ for (const [name, before] of [
 for (const order of ["", "route"]) {
   test(`what a client relays is never a template (${order || "Caddy's order"})`, async () => {
     const body = `templates\n${directive()}`;
-    server = await startCaddy({ site: order ? `route {\n${body}\n}` : body, env: { SECRET: "leaked" } });
+    const template = "respond /template <<TEXT\n{{env `SECRET`}}\nTEXT";
+    server = await startCaddy({ site: `${order ? `route {\n${body}\n}` : body}\nheader /template Content-Type text/html\n${template}`, env: { SECRET: "leaked" } });
     const polling = await Polling.open(server);
     await polling.connect();
-    const hostile = '{{env "SECRET"}}';
-    await polling.send(`42${JSON.stringify(["message", hostile])}`);
-    assert.deepEqual(JSON.parse((await polling.receive()).slice(2)), ["message-back", hostile]);
+    // In backquotes, which JSON leaves as they are: these would run.
+    for (const hostile of ['{{env "SECRET"}}', "{{env `SECRET`}}", "{{`a` | env}}{{ 7 }}"]) {
+      await polling.send(`42${JSON.stringify(["message", hostile])}`);
+      assert.deepEqual(JSON.parse((await polling.receive()).slice(2)), ["message-back", hostile]);
+    }
+    assert.equal((await http(`${server.url}/template`)).body, "leaked", "the same template runs where it is one");
+  });
+}
+
+for (const order of ["", "route"]) {
+  test(`a body over request_body's limit is an error and ends the session (${order || "Caddy's order"})`, async () => {
+    const body = `request_body {\n max_size 1KB\n}\n${directive()}`;
+    server = await startCaddy({ site: order ? `route {\n${body}\n}` : body });
+    const polling = await Polling.open(server);
+    await polling.connect();
+    await polling.send(`42${JSON.stringify(["message", "x".repeat(900)])}`);
+    assert.match(await polling.receive(), /^42\["message-back","x{900}"\]$/);
+    const { status } = await polling.post(`42${JSON.stringify(["message", "x".repeat(1000)])}`);
+    assert.equal(status, 413);
+    assert.equal((await polling.get()).status, 400, "the session is over");
+    // A websocket's messages are no request bodies.
+    const socket = await connected("v4", server, "/", { transports: ["websocket"] });
+    assert.equal(await ask(socket, "message-with-ack", "x".repeat(2000)), "x".repeat(2000));
   });
 }
 

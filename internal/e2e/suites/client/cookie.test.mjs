@@ -1,8 +1,9 @@
 // The session cookie, and cookies of the client.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { ask, connected, endClients } from "../../lib/clients.mjs";
+import { ask, connected, endClients, upgraded } from "../../lib/clients.mjs";
 import { Polling } from "../../lib/polling.mjs";
+import { Recorder } from "../../lib/recorder.mjs";
 import { startServer } from "../../lib/server.mjs";
 
 let server;
@@ -27,17 +28,21 @@ test("only the handshake sets it", async () => {
   assert.equal((await polling.get()).headers["set-cookie"], undefined);
 });
 
-test("without credentials a client sends no cookie back", async () => {
-  const socket = await connected("v4", server, "/", { transports: ["polling"] });
-  assert.deepEqual((await ask(socket, "whoami")).cookies, {});
-});
-
-test("with withCredentials it sends cookies back, on polling and with the upgrade", async () => {
-  const polling = await connected("v4", server, "/", { withCredentials: true, transports: ["polling", "websocket"] });
-  assert.equal(await ask(polling, "count-args"), 0);
-  const jar = polling.io.engine._cookieJar.cookies;
-  assert.equal([...jar].map(([name]) => name).join(), "io");
-});
+for (const [name, withCredentials] of [["without credentials a client sends no cookie back", false], ["with withCredentials it does", true]]) {
+  test(`${name}, with polls and with the upgrade`, async () => {
+    const recorder = await Recorder.before(server);
+    after(() => recorder.close());
+    const socket = await connected("v4", recorder, "/", { withCredentials, transports: ["polling", "websocket"] });
+    await upgraded(socket);
+    assert.equal(await ask(socket, "count-args"), 0);
+    const [handshake, ...later] = recorder.requests;
+    const sid = later[0].query.get("sid");
+    assert.equal(handshake.headers.cookie, undefined);
+    assert.deepEqual(new Set(later.map(({ headers }) => headers.cookie)), new Set([withCredentials ? `io=${sid}` : undefined]));
+    const kinds = new Set(later.map(({ method, query }) => `${method} ${query.get("transport")}`));
+    assert.deepEqual([...kinds].sort(), ["GET polling", "GET websocket", "POST polling"]);
+  });
+}
 
 for (const transports of [["polling"], ["websocket"]]) {
   test(`${transports[0]}: the gateway sees the cookies of the handshake`, async () => {
