@@ -133,6 +133,9 @@ func (h *history) emitTo(s *Socket, p payload) error {
 func (h *history) add(p payload, rooms, except []string, number uint64, offset string) message {
 	h.number = number
 	m := p.withOffset(offset).frame(kindEvent, h.ns.name, nil)
+	if h.closed {
+		return m // nobody would forget it
+	}
 	e := entry{number, time.Now(), slices.Clone(rooms), slices.Clone(except), m}
 	h.entries = append(h.entries, e)
 	h.account(e.bytes())
@@ -232,6 +235,9 @@ func (h *history) close() {
 	h.entries = nil
 	for pid := range h.records {
 		h.forget(pid)
+	}
+	for _, s := range h.live {
+		s.setWatcher(nil, "")
 	}
 	clear(h.live)
 }

@@ -25,8 +25,10 @@ type record struct {
 	// entered, the last one before it was lost, and the last one that was sent
 	// to it.
 	began, kept, sent uint64
-	// from is the last packet that the client needs no more; restore sets it.
+	// from is the last packet that the client needs no more, log the log of all
+	// these numbers; restore sets both.
 	from uint64
+	log  *history
 	// replay is what the cluster keeps of what the client has not got, up to from;
 	// replayed is the number of its last packet.
 	replay   []message
@@ -95,10 +97,8 @@ func (h *history) watch(s *Socket, connect []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.mu.Lock()
-	s.pid = told.Pid
-	s.mu.Unlock()
 	if !h.closed && s.phase.Load() != phaseClosed {
+		s.setWatcher(h, told.Pid)
 		h.live[told.Pid] = s
 	}
 }
@@ -110,12 +110,21 @@ func (h *history) unwatch(s *Socket) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.mu.Lock()
-	pid := s.pid
-	s.mu.Unlock()
-	if h.live[pid] == s {
+	if _, pid := s.watched(); h.live[pid] == s {
 		delete(h.live, pid)
 	}
+}
+
+func (s *Socket) setWatcher(h *history, pid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watcher, s.pid = h, pid
+}
+
+func (s *Socket) watched() (by *history, pid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watcher, s.pid
 }
 
 // keep keeps the state of a socket that is being lost.
@@ -123,8 +132,8 @@ func (h *history) keep(s *Socket, pid string) {
 	r := &record{pid: pid, id: s.id, data: s.Data(), at: time.Now(), user: s.userID()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return
+	if watcher, _ := s.watched(); h.closed || watcher != h {
+		return // what the client has seen is numbered by another
 	}
 	h.ns.mu.RLock()
 	r.ownSeat = s.ownSeat
@@ -160,7 +169,7 @@ func (h *history) putBack(r *record) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.closed {
+	if !h.closed && r.log == h {
 		h.put(r)
 	}
 }
@@ -192,7 +201,7 @@ func (h *history) restore(pid, offset string) *record {
 	if r == nil || time.Since(r.at) > settings.Recovery {
 		return nil
 	}
-	r.from = max(seen, r.began)
+	r.log, r.from = h, max(seen, r.began)
 	if r.sent <= r.from {
 		r.from = max(r.from, r.kept) // nothing was under way when it was lost
 	}
@@ -261,7 +270,7 @@ func (h *history) resume(s *Socket) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.from < h.floor {
+	if h.closed || r.log != h || r.from < h.floor {
 		return errForgotten
 	}
 	missed, last, _ := h.missed(r)

@@ -296,3 +296,88 @@ func TestRecoveryFromAnyOffset(t *testing.T) {
 		})
 	}
 }
+
+// An emit may have got hold of the log right before recovery is turned off.
+func TestNothingIsKeptOnceRecoveryIsOff(t *testing.T) {
+	settings := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+	inBubble(t, settings, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.enter("/")
+		ns := w.server.namespace("/")
+		log := ns.log()
+		if err := w.server.Configure(&Settings{Namespaces: settings.Namespaces}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := encodeArgs("e", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.broadcast(ns.target, p)
+		c.want(`2["e","1"]`)
+		if kept := w.server.kept.Load(); kept != 0 || w.server.heaviest.Load() != nil {
+			t.Errorf("%d bytes are kept for good", kept)
+		}
+	})
+}
+
+// Packets that were numbered before recovery was off say nothing of those after it.
+func TestNobodyIsRecoveredAcrossTheTimeWithout(t *testing.T) {
+	on := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+	inBubble(t, on, func(t *testing.T, w *world) {
+		emit := func() {
+			if err := w.server.Namespace("/").Emit("e"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := w.dial()
+		id := c.connect("")
+		emit()
+		emit()
+		c.want(`2["e","1"]`, `2["e","2"]`)
+		for _, settings := range []*Settings{{Namespaces: on.Namespaces}, &on} {
+			if err := w.server.Configure(settings); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.cut()
+		synctest.Wait()
+		emit()
+		c = w.dial()
+		if after := c.connect(`{"pid":"` + id.Pid + `","offset":"2"}`); after == id {
+			t.Error("recovered with a gap")
+		}
+	})
+}
+
+// The time without may fall between the two steps of a client's return.
+func TestNobodyIsRecoveredWhileRecoveryIsReplaced(t *testing.T) {
+	on := Settings{Namespaces: namespaces("/", silent), Recovery: time.Minute}
+	inBubble(t, on, func(t *testing.T, w *world) {
+		ns := w.server.namespace("/")
+		c := w.dial()
+		id := c.connect("")
+		if err := ns.Emit("e"); err != nil {
+			t.Fatal(err)
+		}
+		c.cut()
+		synctest.Wait()
+		before := ns.log()
+		r := before.restore(id.Pid, "1")
+		for _, settings := range []*Settings{{Namespaces: on.Namespaces}, &on} {
+			if err := w.server.Configure(settings); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, log := range map[string]*history{"the log that has been closed": before, "the log after it": ns.log()} {
+			one := newSocket(&conn{server: w.server, session: &scriptedSession{}}, ns)
+			if one.restored = r; log.resume(one) == nil {
+				t.Errorf("resumed from %s", name)
+				ns.leave(one)
+			}
+			log.putBack(r)
+			if log.take(id.Pid) != nil {
+				t.Errorf("put back into %s", name)
+			}
+		}
+	})
+}

@@ -57,7 +57,8 @@ type Socket struct {
 	pending   map[uint64]ackSink
 	opened    chan struct{} // closed by ready or finish; made when needed
 	reason    string        // why the socket ends, once that is known
-	pid       string        // by which the client may come back, if the log watches it
+	watcher   *history      // the log that may keep what the socket is
+	pid       string        // by which the client may come back then
 	lastRooms []string
 	data      any
 	expiry    *expiry
