@@ -91,10 +91,10 @@ func (s *Session) close(reason string) (tell func()) {
 	s.reason = reason
 	s.endWait()
 	r := s.receiver
+	s.server.telling.Add(1)
 	if r == nil {
 		return func() {} // accept is running; setReceiver tells it
 	}
-	s.server.telling.Add(1)
 	// In its own goroutine: the caller may hold locks that the receiver takes.
 	return func() {
 		go func() {

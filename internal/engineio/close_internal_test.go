@@ -3,6 +3,7 @@ package engineio
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -191,6 +192,75 @@ func TestDrainAndPolls(t *testing.T) {
 		}
 		cancel()
 		drained.Wait()
+	})
+}
+
+// TestDrainDuringAHandshake: a session that a drain finds while it is being opened
+// is told apart, and told, like any other.
+func TestDrainDuringAHandshake(t *testing.T) {
+	t.Run("a websocket is none that polls", func(t *testing.T) {
+		srv := NewServer(settings(), func(*Session) Receiver { return &recorder{closed: make(chan string, 1)} })
+		s := &Session{server: srv, version: 4, id: "a"}
+		c := &conn{session: s, stream: &deadlineStream{}}
+		s.mu.Lock()
+		opened := make(chan struct{})
+		go func() {
+			defer close(opened)
+			srv.open(s, c)
+		}()
+		for srv.Len() == 0 {
+			runtime.Gosched()
+		}
+		if s.conn != c || len(s.outbox.queue) != 1 {
+			t.Error("it is live without its websocket, or the packet that opens it")
+		}
+		s.mu.Unlock()
+		<-opened
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.fail(reasonError)
+		srv.Drain(ctx, 0) // ends the worker
+	})
+	t.Run("its receiver is waited for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			st := newPipeSite(t, settings())
+			accept := make(chan struct{})
+			st.onOpen = func(r *recorder) {
+				r.closed = make(chan string)
+				<-accept
+			}
+			opening := st.later("GET", handshakeQuery, "")
+			synctest.Wait()
+			drained := make(chan struct{})
+			go func() {
+				defer close(drained)
+				st.srv.Drain(t.Context(), 0)
+			}()
+			synctest.Wait()
+			close(accept)
+			<-opening
+			synctest.Wait()
+			select {
+			case <-drained:
+				t.Error("the receiver has not been told, and the drain is over")
+			default:
+			}
+			st.next().wantClosed(t, "server shutting down")
+			<-drained
+		})
+	})
+	t.Run("there is none", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := NewServer(settings(), func(*Session) Receiver { return nil })
+			for _, closed := range []bool{true, false} {
+				s := &Session{server: srv, version: 4, id: "a"}
+				if closed {
+					s.fail(reasonError)
+				}
+				srv.open(s, nil)
+			}
+			srv.Drain(t.Context(), 0)
+		})
 	})
 }
 

@@ -94,6 +94,13 @@ func (c *Client) tell(one *Session) {
 // for polling; the OPEN packet is the first that it carries. It reports false,
 // and takes the session's place back, when the server drains.
 func (s *Server) open(one *Session, c *conn) bool {
+	if c != nil {
+		// Before anybody else knows the session, or a close could take it for one
+		// that polls, and get in front of the OPEN packet.
+		c.active = true
+		one.conn = c
+		one.outbox.push(newPacket(one.openPacket(s.settings.Load())))
+	}
 	// Checked and registered in one step, or a drain could miss the session.
 	s.mu.Lock()
 	if s.draining || s.refusing {
@@ -104,12 +111,7 @@ func (s *Server) open(one *Session, c *conn) bool {
 	s.sessions[one.id] = one
 	s.mu.Unlock()
 	if c != nil {
-		c.active = true
 		one.mu.Lock()
-		// The receiver may send from inside accept; pushing OPEN first keeps it
-		// in front.
-		one.conn = c
-		one.outbox.push(newPacket(one.openPacket(s.settings.Load())))
 		one.flush()
 	}
 	s.stats.handshakes.Add(1)
@@ -134,8 +136,12 @@ func (s *Session) setReceiver(r Receiver) {
 	switch {
 	case r == nil:
 		s.fail(reasonError)
+		s.server.telling.Done() // there is nobody to tell
 	case closed:
-		go s.tellClosed(r, reason)
+		go func() {
+			defer s.server.telling.Done()
+			s.tellClosed(r, reason)
+		}()
 	}
 }
 
