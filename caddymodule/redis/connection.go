@@ -27,6 +27,7 @@ type connection struct {
 	cancel context.CancelFunc
 	begin  sync.Once
 	ended  sync.WaitGroup
+	read   sync.WaitGroup // of the stream
 	topics *topics
 	stream *stream // nil with the adapter pubsub
 	pulse  *pulse
@@ -57,31 +58,25 @@ func newConnection(o *options) *connection {
 // start begins to use the network. Further calls do nothing.
 func (c *connection) start() {
 	c.begin.Do(func() {
-		c.run(c.sender.run)
-		c.run(c.topics.run)
-		c.run(func() { c.pulse.run(c.ctx) })
+		c.ended.Go(c.sender.run)
+		c.ended.Go(c.topics.run)
+		c.ended.Go(func() { c.pulse.run(c.ctx) })
 		if c.stream != nil {
-			c.run(c.stream.run)
+			c.read.Go(c.stream.run)
 		}
 	})
-}
-
-func (c *connection) run(f func()) {
-	c.ended.Add(1)
-	go func() {
-		defer c.ended.Done()
-		f()
-	}()
 }
 
 // Destruct implements caddy.Destructor: it ends the connection with its last
 // holder. What was to be sent is sent, if Redis takes it at once.
 func (c *connection) Destruct() error {
-	c.begin.Do(func() {})
+	c.begin.Do(c.sender.abandon) // it was never started
 	c.sender.finish()
 	c.cancel()
 	c.ended.Wait()
-	return c.client.Close()
+	err := c.client.Close() // which ends the stream's reader, though it waits
+	c.read.Wait()
+	return err
 }
 
 // add and remove make a link known to the readers.

@@ -15,7 +15,7 @@ func together(t *testing.T, s *server, m *member, queue func()) {
 	eventually(t, "the ping is under way", func() bool {
 		m.c.sender.mu.Lock()
 		defer m.c.sender.mu.Unlock()
-		return m.c.sender.inFlight == 1
+		return m.c.sender.inFlight > 0
 	})
 	queue()
 	s.signal(syscall.SIGCONT)

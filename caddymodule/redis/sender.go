@@ -15,8 +15,11 @@ type command struct {
 	size int
 	// once keeps it from being sent again when it may have been executed.
 	once bool
-	// now keeps it from waiting until Redis is back: somebody waits for it.
+	// now keeps it from waiting until Redis can be reached: somebody waits for it.
 	now bool
+	// waiter is closed when nobody waits for it any more: then it is not sent. It
+	// may be nil.
+	waiter <-chan struct{}
 	// done gets the answer, if it is set; its error is errDropped for a command
 	// that was never sent. It must not block.
 	done func(reply any, err error)
@@ -29,7 +32,13 @@ var (
 )
 
 const (
-	maxBatch  = 256
+	// A batch must get through within the timeout; a command may be larger alone.
+	maxBatch      = 256
+	maxBatchBytes = 1 << 20
+	// commandBytes and argBytes are what a command takes besides its texts.
+	commandBytes = 128
+	argBytes     = 32
+
 	retryWait = 100 * time.Millisecond
 	retryMost = 2 * time.Second
 )
@@ -43,8 +52,8 @@ type sender struct {
 
 	mu       sync.Mutex // guards the following fields
 	queue    []command
-	bytes    int
-	inFlight int // commands at the queue's head that are being executed
+	bytes    int // of queue, and of what is being executed ahead of it
+	inFlight int // the latter
 	wake     chan struct{}
 	closed   bool
 	idle     chan struct{} // closed once there is nothing to do; nil if nobody waits
@@ -66,7 +75,7 @@ func (s *sender) send(cmd command) {
 			cmd.size += len(arg)
 		}
 	}
-	cmd.size += 64
+	cmd.size += commandBytes + argBytes*len(cmd.args)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -88,23 +97,30 @@ func (s *sender) send(cmd command) {
 
 // trim drops the oldest commands that are over the bound. It must be called with
 // mu held.
-func (s *sender) trim() []command {
-	n := s.inFlight
-	for s.bytes > s.c.options.maxQueue() && n < len(s.queue)-1 {
-		s.bytes -= s.queue[n].size
-		n++
+func (s *sender) trim() (dropped []command) {
+	for s.bytes > s.c.options.maxQueue() && len(s.queue) > 1 {
+		dropped = append(dropped, s.pop())
 	}
-	if n == s.inFlight {
+	if len(dropped) == 0 {
 		return nil
 	}
-	dropped := append([]command(nil), s.queue[s.inFlight:n]...)
-	s.queue = append(s.queue[:s.inFlight], s.queue[n:]...)
 	s.c.metrics.dropped.Add(float64(len(dropped)))
 	if skipped, ok := s.logs.allow(time.Now()); ok {
 		logger().Error("messages to other nodes dropped: redis has been away for too long",
 			zap.String("address", s.c.options.display()), zap.Int("dropped", len(dropped)), zap.Int("log_lines_skipped", skipped))
 	}
 	return dropped
+}
+
+// pop takes the first command out of the queue. It must be called with mu held.
+func (s *sender) pop() command {
+	cmd := s.queue[0]
+	s.queue[0] = command{}
+	if s.queue = s.queue[1:]; len(s.queue) == 0 {
+		s.queue = nil
+	}
+	s.bytes -= cmd.size
+	return cmd
 }
 
 func (cmd *command) finish(reply any, err error) {
@@ -124,7 +140,7 @@ func (s *sender) do(ctx context.Context, args ...any) (any, error) {
 		err   error
 	}
 	got := make(chan answer, 1)
-	s.send(command{args: args, once: true, now: true, done: func(reply any, err error) { got <- answer{reply, err} }})
+	s.send(command{args: args, once: true, now: true, waiter: ctx.Done(), done: func(reply any, err error) { got <- answer{reply, err} }})
 	select {
 	case a := <-got:
 		return a.reply, a.err
@@ -138,7 +154,7 @@ func (s *sender) finish() {
 	s.mu.Lock()
 	s.closed = true
 	var idle chan struct{}
-	if len(s.queue) > 0 && !s.c.down.Load() {
+	if s.bytes > 0 && !s.c.down.Load() {
 		idle = make(chan struct{})
 		s.idle = idle
 	}
@@ -192,38 +208,53 @@ func (s *sender) run() {
 	}
 }
 
-// take returns the next commands, which stay in the queue until settle.
-func (s *sender) take() []command {
+// take returns the next commands, which are in flight until settle.
+func (s *sender) take() (batch []command) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 && s.idle != nil {
+	for len(s.queue) > 0 && len(batch) < maxBatch {
+		if len(batch) > 0 && s.inFlight+s.queue[0].size > maxBatchBytes {
+			break
+		}
+		cmd := s.pop()
+		if cmd.isAbandoned() {
+			continue
+		}
+		s.inFlight += cmd.size
+		batch = append(batch, cmd)
+	}
+	if len(batch) == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil
 	}
-	s.inFlight = min(len(s.queue), maxBatch)
-	return append([]command(nil), s.queue[:s.inFlight]...)
+	s.bytes += s.inFlight
+	return batch
+}
+
+// isAbandoned reports whether nobody waits any more for a command that is of no use
+// then, or even harmful: it may take a session out of Redis.
+func (cmd *command) isAbandoned() bool {
+	select {
+	case <-cmd.waiter:
+		return true
+	default:
+		return false
+	}
 }
 
 // settle puts what is to be sent again in the place of what take returned.
 func (s *sender) settle(again []command) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.inFlight
-	for i := range n {
-		s.bytes -= s.queue[i].size
-	}
-	from := n - min(n, len(again))
-	for i := range s.queue[:from] {
-		s.queue[i] = command{}
-	}
-	for i := from; i < n; i++ {
-		s.queue[i] = again[i-from]
-		s.bytes += s.queue[i].size
-	}
-	if s.queue = s.queue[from:]; len(s.queue) == 0 {
-		s.queue = nil
-	}
+	s.bytes -= s.inFlight
 	s.inFlight = 0
+	if len(again) == 0 {
+		return
+	}
+	for i := range again {
+		s.bytes += again[i].size
+	}
+	s.queue = append(again, s.queue...)
 }
 
 // failed logs a command that Redis refuses for good.

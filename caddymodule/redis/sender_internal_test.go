@@ -1,11 +1,14 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -25,21 +28,28 @@ func dropped(t *testing.T, c *connection) int {
 	return count(t, c.metrics.dropped)
 }
 
-// Commands that are being executed stay; of the others the newest do.
-func TestWhatWaitsForRedisIsBounded(t *testing.T) {
-	o, err := (&Cluster{URL: "redis://127.0.0.1:1", QueueSize: 100_000}).build()
+// lonely is a connection that is never started.
+func lonely(t *testing.T, queueSize int64) *connection {
+	t.Helper()
+	o, err := (&Cluster{URL: "redis://127.0.0.1:1", QueueSize: queueSize}).build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newConnection(o)
 	t.Cleanup(func() { _ = c.client.Close() })
+	return c
+}
+
+// Commands that are being executed stay; of the others the newest do.
+func TestWhatWaitsForRedisIsBounded(t *testing.T) {
+	c := lonely(t, 100_000)
 	const body, total = 1000, 1000
 	ends := make([]error, total)
 	send := func(i int) {
 		ends[i] = errAway
 		c.sender.send(command{args: []any{"PUBLISH", "channel", strings.Repeat("x", body)}, done: func(_ any, err error) { ends[i] = err }})
-		if c.sender.bytes > o.maxQueue() {
-			t.Fatalf("%d bytes wait, %d may", c.sender.bytes, o.maxQueue())
+		if c.sender.bytes > c.options.maxQueue() {
+			t.Fatalf("%d bytes wait, %d may", c.sender.bytes, c.options.maxQueue())
 		}
 	}
 	send(0)
@@ -50,7 +60,7 @@ func TestWhatWaitsForRedisIsBounded(t *testing.T) {
 	for i := range total - 2 {
 		send(i + 2)
 	}
-	waiting := len(c.sender.queue)
+	waiting := 2 + len(c.sender.queue)
 	for i, err := range ends {
 		want := errDropped
 		if i < 2 || i >= total-(waiting-2) {
@@ -66,6 +76,109 @@ func TestWhatWaitsForRedisIsBounded(t *testing.T) {
 	c.sender.abandon()
 	if !errors.Is(ends[total-1], errEnded) || c.sender.bytes != 0 {
 		t.Errorf("at the end: %v, %d bytes", ends[total-1], c.sender.bytes)
+	}
+}
+
+// While Redis is away the queue takes about the memory that it may, and sending
+// takes no longer than before, however short the messages are.
+func TestAFullQueueIsCheap(t *testing.T) {
+	c := lonely(t, defaultQueue)
+	l := newLink(c, "/", nowhere{})
+	defer func() {
+		l.cancel()
+		<-l.ended
+	}()
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, began := heap(), time.Now()
+	for range 400_000 {
+		l.Publish(event("x"))
+	}
+	took, grown := time.Since(began), heap()-before
+	if dropped(t, c) < 300_000 {
+		t.Fatalf("only %d were dropped", dropped(t, c))
+	}
+	t.Logf("%v, %d bytes of heap, %d may wait", took, grown, c.options.maxQueue())
+	if took > patience || grown > defaultQueue*5/4 {
+		t.Error("that is too much")
+	}
+	c.sender.abandon()
+}
+
+// A batch that cannot get through within the timeout never would.
+func TestBatchesAreBoundedInBytes(t *testing.T) {
+	c := lonely(t, defaultQueue)
+	for _, size := range []int{400_000, 400_000, 400_000, 3_000_000, 400_000} {
+		c.sender.send(command{args: []any{"PUBLISH", "channel", strings.Repeat("x", size)}})
+	}
+	for _, want := range []int{2, 1, 1, 0} {
+		batch := c.sender.take()
+		if len(batch) != want {
+			t.Errorf("took %d, want %d", len(batch), want)
+		}
+		if len(batch) == 2 { // what comes again is first
+			c.sender.settle(batch[1:])
+			if batch = c.sender.take(); len(batch) != 2 {
+				t.Errorf("took %d again", len(batch))
+			}
+		}
+		c.sender.settle(nil)
+	}
+	if c.sender.bytes != 0 {
+		t.Errorf("%d bytes wait", c.sender.bytes)
+	}
+}
+
+// A session is not taken out of Redis for somebody who waits no more.
+func TestWhatNobodyWaitsForIsNotSent(t *testing.T) {
+	s := startServer(t)
+	a := join(t, "a", &Cluster{URL: "redis://" + s.address, Timeout: 60e9})
+	gather(t, a)
+	s.do("SET", "session", "kept")
+	ctx, cancel := context.WithCancel(t.Context())
+	together(t, s, a, func() {
+		time.AfterFunc(0, cancel)
+		if _, err := a.c.sender.do(ctx, "GETDEL", "session"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	if _, err := a.c.sender.do(t.Context(), "PING"); err != nil {
+		t.Error(err)
+	}
+	if got := s.do("GET", "session"); got != "kept" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Neither Redis nor what waits for it holds a stop up.
+func TestAStopIsQuick(t *testing.T) {
+	const quick = readBlock / 2
+	s := startServer(t)
+	best := time.Hour
+	for range 3 {
+		a := join(t, "a", &Cluster{URL: "redis://" + s.address})
+		gather(t, a)
+		began := time.Now()
+		a.stop()
+		best = min(best, time.Since(began))
+	}
+	if best > quick {
+		t.Errorf("while the stream is read: %v", best)
+	}
+	c := lonely(t, defaultQueue)
+	ended := make(chan error, 1)
+	c.sender.send(command{args: []any{"PUBLISH", "channel", "x"}, done: func(_ any, err error) { ended <- err }})
+	began := time.Now()
+	if err := c.Destruct(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > quick || !errors.Is(<-ended, errEnded) {
+		t.Errorf("never started: %v", took)
 	}
 }
 
