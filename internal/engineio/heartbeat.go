@@ -1,6 +1,10 @@
 package engineio
 
-import "time"
+import (
+	"time"
+
+	"github.com/gobwas/ws"
+)
 
 // heartbeat is the one timer of a session, which needs no goroutine while it
 // waits. In version 4 the server pings and waits for the pong; in version 3 the
@@ -14,8 +18,8 @@ type heartbeat struct {
 	// refreshed tells that a packet other than the pong has moved the deadline.
 	refreshed bool
 	// receiving tells that the receiver is at work; suspended, that the deadline
-	// has passed meanwhile.
-	receiving, suspended bool
+	// has passed meanwhile; fetched, that a poll has come since the last ping then.
+	receiving, suspended, fetched bool
 }
 
 type phase uint8
@@ -98,10 +102,8 @@ func (s *Session) onTimer() {
 		s.flush()
 	case pongDue:
 		// The pong may be waiting behind the message that the receiver has not
-		// taken yet. The client is not to blame.
-		if b.receiving {
-			b.suspended = true
-			s.mu.Unlock()
+		// taken yet. The client is not to blame, as long as it is there.
+		if b.receiving && s.pingUnheard() {
 			return
 		}
 		s.mu.Unlock()
@@ -111,6 +113,38 @@ func (s *Session) onTimer() {
 		// The reason is that of the close.
 		s.fail("")
 	}
+}
+
+// pingUnheard goes on with a client that cannot be heard, because the receiver
+// holds up what it sends: it has to take its pings instead of answering them. On a
+// websocket that is gone a write fails: at once where the client's system says so,
+// after minutes where TCP has to give up on a machine that is silent. A polling
+// client has to poll in the time that a pong has. It must be called with mu held,
+// and unlocks it unless it reports that the client is gone.
+func (s *Session) pingUnheard() bool {
+	b := &s.beat
+	polling := s.conn == nil
+	taking := !b.suspended || b.fetched || s.poll != nil || s.upgrading
+	if polling && !taking {
+		return false
+	}
+	after := s.interval
+	if polling {
+		after = s.timeout
+	}
+	b.suspended, b.fetched = true, false
+	b.due = s.server.now() + after
+	b.timer.Reset(after)
+	switch {
+	case s.version != 3: // whose client ends the session if no ping comes
+		s.outbox.push(pingPacket)
+	case polling:
+		s.outbox.push(noopPacket)
+	default:
+		s.outbox.push(newControl(ws.OpPing, nil))
+	}
+	s.flush()
+	return true
 }
 
 // alive notes a packet from the client. It must be called with mu held.

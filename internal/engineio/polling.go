@@ -101,6 +101,7 @@ func (s *Session) wait(r *http.Request, p *poll) error {
 // a client that closed it itself is not told so.
 func (s *Session) takePoll() (messages []*Message, ended bool) {
 	if s.conn == nil {
+		s.beat.fetched = true
 		messages, _ = s.outbox.pop(nil, len(s.outbox.queue), s.maxPayload)
 		for _, m := range messages {
 			s.outbox.bytes -= m.Len()

@@ -41,8 +41,10 @@ type Server struct {
 type Receiver interface {
 	// Receive is called for each message, by one goroutine at a time, in
 	// order. data is valid only during the call. It may block; the session
-	// reads no further then and its heartbeat deadline is suspended. An error
-	// closes the session with the reason "parse error".
+	// reads no further then, and in place of answering pings the client has to
+	// take them: a websocket that is lost ends with a failed write, a session
+	// that polls without a poll for PingTimeout. An error closes the session
+	// with the reason "parse error".
 	Receive(data []byte, binary bool) error
 	// Closed is called exactly once, in a goroutine of its own. No Receive
 	// begins afterwards, but one may still be running. reason is one of the
