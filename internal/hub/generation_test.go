@@ -2,11 +2,15 @@ package hub_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+	"github.com/caddy-socketio/caddy-socketio/internal/hub"
 )
 
 func config(label string) map[string]gateway.Gateway {
@@ -160,4 +164,61 @@ func TestSlowNoticesAreLostAloud(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// slow is a gateway whose Init takes long.
+type slow struct {
+	labelled
+	began, end chan struct{}
+}
+
+func (s slow) Init(context.Context, gateway.Namespace) error {
+	close(s.began)
+	<-s.end
+	return nil
+}
+
+// Outside a bubble, which would wait for what waits for a mutex.
+func TestASlowInitHoldsUpNobodyElse(t *testing.T) {
+	first := generation(config("a"))
+	first.Drain, first.Logger, first.Sockets.Logger = 0, zap.NewNop(), zap.NewNop()
+	h, err := hub.New(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := slow{"b", make(chan struct{}), make(chan struct{})}
+	second := generation(map[string]gateway.Gateway{"/": s})
+	second.Logger, second.Sockets.Logger = first.Logger, first.Logger
+	var pushed, looked sync.WaitGroup
+	pushed.Go(func() {
+		if err := h.Push(second); err != nil {
+			t.Error(err)
+		}
+	})
+	<-s.began
+	done := make(chan struct{})
+	looked.Go(func() {
+		defer close(done)
+		if h.Status().Generations != 1 || h.Draining() {
+			t.Error("something has changed already")
+		}
+		h.Drain()
+		if !h.Draining() {
+			t.Error("no drain")
+		}
+	})
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("all wait for the gateway")
+	}
+	close(s.end)
+	pushed.Wait()
+	looked.Wait()
+	if n := h.Status().Generations; n != 2 {
+		t.Errorf("%d generations", n)
+	}
+	if err := h.Close(t.Context(), false); err != nil {
+		t.Error(err)
+	}
 }

@@ -42,8 +42,13 @@ type Hub struct {
 	// incidents are counted and logged here for all generations.
 	incidents *incidents.Book
 
-	mu sync.Mutex // guards the following fields, and orders changes of generation
-	// generations holds those pushed and not dropped; the last one counts.
+	// changing orders changes of generation. It is held while gateways initialize
+	// themselves, which may take them long, and taken before mu.
+	changing sync.Mutex
+
+	mu sync.Mutex // guards the following fields; nobody is called with it held
+	// generations holds those pushed and not dropped; the last one counts. Only
+	// who holds changing changes it.
 	generations []*Generation
 	reloads     int
 	drained     chan struct{} // closed when a drain has ended; nil before one begins
@@ -68,14 +73,16 @@ func New(g *Generation) (*Hub, error) {
 // Push makes a generation the current one, once the whole config that it belongs
 // to is live. Pushing it again changes nothing. On an error the earlier one stays.
 func (h *Hub) Push(g *Generation) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	if slices.Contains(h.generations, g) {
 		return nil
 	}
 	if err := h.apply(g); err != nil {
 		return err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.generations = append(h.generations, g)
 	return nil
 }
@@ -83,27 +90,31 @@ func (h *Hub) Push(g *Generation) error {
 // Drop forgets a generation whose config ends, pushed or not. When the current
 // one goes, the hub falls back to the latest of the others.
 func (h *Hub) Drop(g *Generation) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.changing.Lock()
+	defer h.changing.Unlock()
 	i := slices.Index(h.generations, g)
 	if i < 0 {
 		return nil
 	}
 	last := i == len(h.generations)-1
+	h.mu.Lock()
 	h.generations = slices.Delete(h.generations, i, i+1)
+	h.mu.Unlock()
 	if n := len(h.generations); last && n > 0 {
 		return h.apply(h.generations[n-1])
 	}
 	return nil
 }
 
-// apply must be called with mu held.
+// apply must be called with changing held.
 func (h *Hub) apply(g *Generation) error {
 	if err := h.sockets.Configure(h.observed(g)); err != nil {
 		return err
 	}
 	h.engine.Configure(h.engineSettings(g))
 	h.notices.current.Store(g)
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.reloads++
 	return nil
 }
