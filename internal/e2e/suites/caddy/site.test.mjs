@@ -6,6 +6,7 @@ import { endpoint, http, Polling } from "../../lib/polling.mjs";
 import { refusal, Socket } from "../../lib/socket.mjs";
 import { startCaddy } from "../../lib/caddy.mjs";
 import { directive } from "../../lib/caddyfile.mjs";
+import { once } from "../../lib/wait.mjs";
 
 let server;
 afterEach(async () => {
@@ -67,9 +68,21 @@ for (const order of ["", "route"]) {
     await polling.connect();
     await polling.send(`42${JSON.stringify(["message", "x".repeat(900)])}`);
     assert.match(await polling.receive(), /^42\["message-back","x{900}"\]$/);
-    const { status } = await polling.post(`42${JSON.stringify(["message", "x".repeat(1000)])}`);
-    assert.equal(status, 413);
+    // Of an announced length the server hears nothing: Caddy refuses the request.
+    const large = `42${JSON.stringify(["message", "x".repeat(1000)])}`;
+    assert.equal((await polling.post(large)).status, 413);
+    await polling.send('42["message","on"]');
+    assert.equal(await polling.receive(), '42["message-back","on"]');
+    // Of another it reads until there.
+    assert.equal((await polling.post(large, { headers: { "transfer-encoding": "chunked" } })).status, 413);
     assert.equal((await polling.get()).status, 400, "the session is over");
+    // A stock client gives up by itself.
+    const stock = await connected("v4", server, "/", { transports: ["polling"] });
+    const { id } = stock;
+    const over = once(stock, "disconnect");
+    stock.emit("message", "x".repeat(1000));
+    assert.equal([await over].flat()[0], "transport error");
+    await server.program.line((l) => l.msg === "client disconnected" && l.socket === id, "the end of its session");
     // A websocket's messages are no request bodies.
     const socket = await connected("v4", server, "/", { transports: ["websocket"] });
     assert.equal(await ask(socket, "message-with-ack", "x".repeat(2000)), "x".repeat(2000));
