@@ -145,4 +145,14 @@ func TestHealthHandler(t *testing.T) {
 	if status, body := get(t, "http://localhost:9080/health"); status != http.StatusOK || body != `{"status":"ok"}` {
 		t.Errorf("%d %q", status, body)
 	}
+	res, err := http.Get("http://localhost:9080/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	for key, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+		if got := res.Header.Get(key); got != want {
+			t.Errorf("%s is %q", key, got)
+		}
+	}
 }

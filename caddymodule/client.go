@@ -118,7 +118,7 @@ func forwarded(r *http.Request, header string) string {
 const userKey = "http.auth.user.id"
 
 // userFacts are what authentication handlers commonly tell about a user: Caddy's
-// replacer can be asked for a fact, but not for all there are.
+// replacer can be asked for a fact, but not for all there are. The README has them.
 var userFacts = [...]string{"name", "username", "email", "role", "roles", "groups", "realm", "sub"}
 
 // identity is the user whom Caddy's own authentication handlers found, nil

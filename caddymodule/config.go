@@ -14,7 +14,7 @@ type CORS struct {
 	//   - an origin, as browsers write it: `https://app.example.com`
 	//   - `https://*.example.com`: any name below the domain, not the domain itself
 	//   - `/regexp/`, which must match the whole origin
-	//   - `*`: every origin
+	//   - `*`: every origin but `null`
 	//   - `null`, which sandboxed frames and local files send
 	//
 	// Placeholders are evaluated for each request, so that a `map` can decide

@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
 )
 
 func init() {
@@ -54,7 +56,7 @@ func writeHealth(w http.ResponseWriter) error {
 		status, body = http.StatusServiceUnavailable, `{"status":"draining"}`
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	engineio.Protect(w.Header())
 	w.WriteHeader(status)
 	_, err := w.Write([]byte(body))
 	return err

@@ -141,7 +141,18 @@ func TestREADMENamesEveryLimit(t *testing.T) {
 }
 
 func TestREADMENamesInnerOptions(t *testing.T) {
+	example, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range table(t, "| option | default | effect |") {
+		if r.names[0] == "cors" || r.names[0] == "session_cookie" {
+			for _, name := range r.effect {
+				if !regexp.MustCompile(`(?m)^#\t\t\t` + name + `\b`).Match(example) {
+					t.Errorf("Caddyfile.example lacks %s %s", r.names[0], name)
+				}
+			}
+		}
 		switch r.names[0] {
 		case "cors":
 			sameNames(t, "cors", r.effect, fields(CORS{}))

@@ -18,7 +18,8 @@ func init() {
 // user `{http.auth.user.id}`, as `basic_auth` and other authentication handlers
 // set it, or with a request header that `forward_auth` has copied from its
 // answer. The identity is that of the request which opened the connection. It
-// does not expire.
+// does not expire. Its claims are `name`, `username`, `email`, `role`, `roles`,
+// `groups`, `realm` and `sub` of `{http.auth.user.*}`, as far as they are set.
 //
 // Name a header only where a `forward_auth` with `copy_headers`, or a trusted
 // proxy, sets it on every request of the site: anyone else could send it too.

@@ -34,7 +34,8 @@ type Gateway struct {
 	DepartureGrace *caddy.Duration `json:"departure_grace,omitempty"`
 
 	// How long a room outlives its last peer, with its metadata. 0 means that it
-	// ends at once. Default: 30s.
+	// ends at once, as a locked room always does: nobody could come in. Default:
+	// 30s.
 	EmptyTimeout *caddy.Duration `json:"empty_timeout,omitempty"`
 
 	// When presence comes in batches, so that in a large room comings and goings

@@ -113,8 +113,7 @@ func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) {
 			h.Set("Access-Control-Max-Age", strconv.Itoa(int(c.MaxAge/time.Second)))
 		}
 	}
-	protect(h)
-	h.Del("Cache-Control") // browsers keep it for max_age, and caches no OPTIONS
+	Protect(h) // browsers keep it for max_age all the same
 	w.WriteHeader(http.StatusNoContent)
 }
 

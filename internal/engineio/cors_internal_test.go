@@ -173,7 +173,7 @@ func TestEveryAnswerIsProtected(t *testing.T) {
 				t.Errorf("%s: %s is %q", name, key, got)
 			}
 		}
-		if got := a.header.Get("Cache-Control"); got != "no-store" && name != "preflight" {
+		if got := a.header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("%s: Cache-Control is %q", name, got)
 		}
 	}

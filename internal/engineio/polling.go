@@ -152,7 +152,7 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, body []byt
 	settings := s.settings.Load()
 	h := w.Header()
 	h.Set("Content-Type", pollType)
-	protect(h)
+	Protect(h)
 	if settings.Compression > 0 && len(body) >= settings.Compression {
 		// Also when this client takes no compression: a cache sees many.
 		addVary(h, "Accept-Encoding")

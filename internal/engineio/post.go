@@ -53,7 +53,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html")
-	protect(h)
+	Protect(h)
 	h.Set("Content-Length", "2")
 	_, _ = io.WriteString(w, "ok") // a client that is gone shows in its poll
 }

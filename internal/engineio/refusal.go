@@ -57,16 +57,16 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, c Client, e *ref
 	body := append(strconv.AppendInt([]byte(`{"code":`), int64(e.code), 10), `,"message":"`+e.message+`"}`...)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	protect(h)
+	Protect(h)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.status)
 	_, _ = w.Write(body) //nolint:gosec // fixed texts; and there is nobody else to tell
 }
 
-// protect sets the headers of every answer of ours, so that nobody but the client
+// Protect sets the headers of every answer of ours, so that nobody but the client
 // that asked makes anything of it: no cache, no page that embeds it or takes it for
 // a script, and no other site that the address with the session's id is told to.
-func protect(h http.Header) {
+func Protect(h http.Header) {
 	// Every poll and post has these: one array for the values, which no handler in
 	// front may share, and keys that need no canonical form made of them.
 	values := [...]string{

@@ -25,6 +25,8 @@ for (const name of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", 
     assert.equal(script.body, readFileSync(DIST + name, "utf8"));
     assert.match(script.headers["content-type"], /^text\/javascript/);
     assert.equal(script.headers["cache-control"], "public, max-age=0");
+    assert.equal(script.headers["x-content-type-options"], "nosniff");
+    assert.equal(script.headers["cross-origin-resource-policy"], undefined, "pages of other sites may load it");
     const map = await file(`${name}.map`);
     assert.equal(map.body, readFileSync(`${DIST}${name}.map`, "utf8"));
     assert.match(map.headers["content-type"], /^application\/json/);

@@ -72,6 +72,18 @@ test("a single-page app: its routes are its page, and clients get through", asyn
   }
 });
 
+test("the log's filter: no line has a secret", async () => {
+  const site = block("caddyfile", "http://localhost:3000").replace("{", "{\n log");
+  await serve(`${block("caddyfile", "format filter")}\n${site}`);
+  const headers = { Cookie: "session=cookie-secret", Authorization: "Bearer header-secret", Referer: "http://a/?token=page-secret" };
+  const polling = await Polling.open(server, { query: { token: "query-secret" }, headers });
+  await polling.connect();
+  await server.program.line((l) => l.request?.method === "POST" && /sid=REDACTED/.test(l.request.uri), "the POST in the access log");
+  for (const secret of [polling.sid, "cookie-secret", "query-secret", "header-secret", "page-secret"]) {
+    assert.ok(!server.program.tail(1000).includes(secret), `the log has ${secret}`);
+  }
+});
+
 test("the example: the page, both namespaces, the React page's origin, and a log without secrets", async () => {
   await serve(topLevel("Caddyfile.example"));
   assert.match((await http(`${server.url}/`)).body, /<title>/);
