@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,5 +32,58 @@ func TestTimesAreTheClusters(t *testing.T) {
 				t.Errorf("%v apart: the other node is gone", skew)
 			}
 		}
+	})
+}
+
+// TestTheTimeIsKeptOverSlowWays: far from Redis as well, the first answer is not the
+// last word, and a node follows a Redis whose clock is set.
+func TestTheTimeIsKeptOverSlowWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var skew, back atomic.Int64 // of Redis's clock; what an answer takes on its way
+		skew.Store(int64(3 * time.Hour))
+		back.Store(int64(400 * time.Millisecond))
+		redisNow := func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
+		client := fakeRedis(t, func(args []string) string {
+			switch args[0] {
+			case "hgetall":
+				return "*0\r\n"
+			case "time":
+				now := redisNow()
+				time.Sleep(time.Duration(back.Load()))
+				return "*2\r\n" + bulk(fmt.Sprint(now.Unix())) + bulk(fmt.Sprint(now.Nanosecond()/1000))
+			}
+			return ":1\r\n"
+		})
+		p := newPulse(client, "nodes", func(command string, err error) { t.Errorf("%s: %v", command, err) })
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go p.run(ctx)
+		within := func(when string, most time.Duration) {
+			t.Helper()
+			if off := p.now().Sub(redisNow()).Abs(); off > most {
+				t.Errorf("%s: it is %v wrong", when, off)
+			}
+		}
+		time.Sleep(beatEvery - time.Millisecond)
+		within("after a slow answer", 200*time.Millisecond)
+		back.Store(int64(50 * time.Millisecond))
+		time.Sleep(2 * beatEvery)
+		within("after a quicker one", 25*time.Millisecond)
+		back.Store(int64(400 * time.Millisecond))
+		time.Sleep(2 * beatEvery)
+		within("after another slow one", 25*time.Millisecond)
+		skew.Store(int64(-2 * time.Hour))
+		time.Sleep(2 * beatEvery)
+		within("after Redis's clock was set", 200*time.Millisecond)
+		back.Store(int64(50 * time.Millisecond))
+		// A clock that is slower than Redis's, by more than any is.
+		for range 100 {
+			time.Sleep(beatEvery)
+			skew.Add(int64(time.Millisecond / 2))
+		}
+		within("after a while", 35*time.Millisecond)
+		cancel()
+		synctest.Wait()
+		time.Sleep(time.Second)
 	})
 }

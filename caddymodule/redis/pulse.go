@@ -27,8 +27,6 @@ const (
 	forgetAfter = time.Minute
 	// registryTTL bounds the registry's life when all nodes have ended.
 	registryTTL = time.Hour
-	// closeRTT is a round trip that tells the time well enough.
-	closeRTT = 20 * time.Millisecond
 )
 
 // left is the sign that a node gives when it leaves.
@@ -52,8 +50,7 @@ type pulse struct {
 	// is back: until the others have seen it, they go on taking it for gone.
 	again    int
 	nodes    map[string]*life
-	offset   time.Duration // of the cluster's clock to this one
-	timed    bool
+	clock    clock
 	watchers map[*watcher]struct{}
 }
 
@@ -132,7 +129,7 @@ func (p *pulse) beat(ctx context.Context) {
 
 // learn takes in what a beat has brought. It returns what watchers are to be told,
 // and the nodes to be forgotten.
-func (p *pulse) learn(began, now time.Time, signs map[string]string, clock time.Time) (tells []func(), old []string) {
+func (p *pulse) learn(began, now time.Time, signs map[string]string, told time.Time) (tells []func(), old []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.since.IsZero() || now.Sub(p.seen) > breakAfter {
@@ -143,9 +140,7 @@ func (p *pulse) learn(began, now time.Time, signs map[string]string, clock time.
 		tells = append(tells, p.tellAll(func(w *watcher) func() { return w.Back }))
 	}
 	p.seen = now
-	if rtt := now.Sub(began); !p.timed || rtt < closeRTT {
-		p.offset, p.timed = clock.Sub(began.Add(rtt/2)), true
-	}
+	p.clock.learn(began, now, told)
 	for node, sign := range signs {
 		if one := p.nodes[node]; node == p.node {
 			continue
@@ -223,7 +218,7 @@ func (p *pulse) isGone(node string) bool {
 func (p *pulse) now() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Now().Add(p.offset)
+	return p.clock.now()
 }
 
 // watch registers a watcher; the function that it returns removes it.
