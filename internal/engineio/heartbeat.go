@@ -64,14 +64,7 @@ func (b *heartbeat) set(s *Session, after time.Duration) {
 // closeIn ends the heartbeat and bounds the close instead. It must be called with
 // mu held.
 func (b *heartbeat) closeIn(s *Session, after time.Duration) {
-	b.phase, b.suspended = closeDue, false
-	if b.timer != nil {
-		// It may have fired, and rest until the receiver is done; set would wait
-		// for it in vain.
-		b.due = s.server.now() + after
-		b.timer.Reset(after)
-		return
-	}
+	b.phase = closeDue
 	b.set(s, after)
 }
 
