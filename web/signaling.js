@@ -12,6 +12,7 @@
  * @typedef {{name: string, owner: string|null, expires: number|null}} Lock owner is a peer's id
  */
 import { admit } from "./signaling/admission.js";
+import { farewell } from "./signaling/farewell.js";
 import { Peer } from "./signaling/peer.js";
 import { PASSING, PAUSE, request } from "./signaling/request.js";
 import { Sender } from "./signaling/sender.js";
@@ -81,7 +82,11 @@ export class Room extends Sender {
 
   /** Leaves at once, so that the place is free. */
   leave() {
-    if (this.#entered) this.socket.emit("leave", { room: this.name });
+    this.#leave((socket, event, payload) => socket.emit(event, payload));
+  }
+
+  #leave(send) {
+    if (this.#entered) send(this.socket, "leave", { room: this.name });
     this.#end("left");
   }
 
@@ -184,7 +189,7 @@ export class Room extends Sender {
     };
     events.push([this.socket, "connect", () => this.self && this.#reenter()], [this.socket, "disconnect", offline]);
     // Without it a reloaded page would hold its former place until the grace time is over.
-    events.push([window, "pagehide", () => this.leave()]);
+    events.push([window, "pagehide", () => this.#leave(farewell)]);
     this.#admission.rooms.add(this.#news);
     for (const [target, name, listener] of events) target.addEventListener(name, listener);
     this.#listening = events;

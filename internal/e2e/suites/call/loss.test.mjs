@@ -3,11 +3,13 @@ import { after, afterEach, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { eventually } from "../../lib/wait.mjs";
+import { Line } from "../../lib/line.mjs";
 import { Stage, cut, flowing, heard, idOf, mend, settled } from "./peers.mjs";
 
 let stage;
 const options = ["departure_grace 3s", "empty_timeout 100ms"];
-before(async () => (stage = await Stage.start({ options })));
+const extra = ["ping_interval 500ms", "ping_timeout 1s"]; // so that a silent loss is noticed soon
+before(async () => (stage = await Stage.start({ options, extra })));
 after(() => stage?.stop());
 afterEach(() => stage.clear());
 
@@ -73,6 +75,55 @@ test("a server that cannot let anybody in at the moment is asked again", async (
   await drops.waitForFunction(() => window.heard.filter(({ type }) => type === "joined").length === 2);
   assert.deepEqual(await drops.evaluate(() => window.heard.filter(({ type }) => type === "left")), []);
   await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+/** Two in a call, of whom the second reaches the server over a line; `reasons` there are those of its disconnects. */
+async function pairOverLine(t, room) {
+  const line = await Line.open(stage.server);
+  t.after(() => line.close());
+  const pages = [await stage.peer(room), await stage.peer(room, { origin: line.url })];
+  await pages[1].evaluate(() => {
+    window.reasons = [];
+    window.room.socket.on("disconnect", (reason) => window.reasons.push(reason));
+  });
+  await Promise.all(pages.map((page) => flowing(page, 1)));
+  return [line, ...pages];
+}
+
+test("a network that loses everything without a word: the peer is the same within the grace time", async (t) => {
+  const [line, stays, drops] = await pairOverLine(t, "silent");
+  const id = await idOf(drops);
+  line.hold();
+  await Promise.all([heard(stays, { type: "peer", id, away: true }), heard(drops, { type: "offline" })]);
+  await flowing(stays, 1); // media takes another way
+  line.release();
+  await heard(drops, { type: "joined", resumed: true });
+  assert.equal(await idOf(drops), id);
+  assert.deepEqual(await drops.evaluate(() => window.reasons), ["ping timeout"]);
+  await stays.waitForFunction((known) => window.room.peers.get(known)?.away === false, id);
+  await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+test("a network that loses everything for longer: it is a new peer, and media flows again", async (t) => {
+  const [line, stays, drops] = await pairOverLine(t, "silence");
+  const id = await idOf(drops);
+  line.hold();
+  await heard(stays, { type: "gone", id, reason: "timeout" });
+  line.release();
+  await drops.waitForFunction((former) => window.room.self.id !== former, id);
+  assert.deepEqual(await drops.evaluate(() => window.reasons), ["ping timeout"]);
+  await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
+});
+
+test("a page that is left frees its place at once, on either transport", async () => {
+  for (const transports of [["websocket"], ["polling"]]) {
+    const stays = await stage.peer("left", { media: false });
+    const goes = await stage.peer("left", { media: false, transports });
+    const id = await idOf(goes);
+    await goes.goto("about:blank");
+    await heard(stays, { type: "gone", id, reason: "left" });
+    await stage.clear();
+  }
 });
 
 /** What the server holds of all calls, as its admin API says. */

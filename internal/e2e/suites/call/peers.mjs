@@ -53,14 +53,14 @@ export class Stage {
     await Promise.all(this.browser.contexts().map((context) => context.close()));
   }
 
-  async open(path, size = { width: 900, height: 600 }) {
+  async open(path, size = { width: 900, height: 600 }, origin = this.server.url) {
     const context = await this.browser.newContext({ viewport: size });
     context.setDefaultTimeout(PATIENCE);
     await context.addInitScript(smallPictures);
     const page = await context.newPage();
     page.complaints = [];
     page.on("pageerror", (error) => page.complaints.push(String(error)));
-    await page.goto(this.server.url + path);
+    await page.goto(origin + path);
     return page;
   }
 
@@ -75,11 +75,12 @@ export class Stage {
 
   /**
    * A peer of signaling.js alone, on an empty page: `room` is global there, and `heard` lists its events. Its clock
-   * is ahead by that many ms. It renews with the tokens of `renewals`, in their order; an empty one is a failure.
+   * is ahead by that many ms. It renews with the tokens of `renewals`, in their order; an empty one is a failure. It
+   * reaches the server at `origin`.
    */
-  async peer(room, { state = {}, rtc, auth, media = true, tries, ahead = 0, renewals } = {}) {
-    const page = await this.open("/blank");
-    await page.evaluate(setUp, { room, state, rtc, auth, media, ahead, renewals });
+  async peer(room, { state = {}, rtc, auth, media = true, tries, ahead = 0, renewals, transports = ["websocket"], origin } = {}) {
+    const page = await this.open("/blank", undefined, origin);
+    await page.evaluate(setUp, { room, state, rtc, auth, media, ahead, renewals, transports });
     if (!tries) await page.evaluate(() => window.room.join());
     return page;
   }
@@ -94,12 +95,12 @@ function smallPictures() {
 }
 
 /** Runs in the page. */
-async function setUp({ room, state, rtc, auth, media, ahead, renewals }) {
+async function setUp({ room, state, rtc, auth, media, ahead, renewals, transports }) {
   const now = Date.now;
   Date.now = () => now() + ahead;
   const { Room, request } = await import("/signaling.js");
   const { io } = await import("/shared/socket.io.js");
-  const socket = io("/", { auth, transports: ["websocket"] });
+  const socket = io("/", { auth, transports });
   const renew = renewals && (async () => renewals.shift() || Promise.reject(new Error("nobody is signed in")));
   window.room = new Room(socket, room, { state, rtc, renew });
   window.request = (event, payload) => request(socket, event, payload);
