@@ -88,7 +88,7 @@ func TestTheAnswerComesBeforeWhatFollowsIt(t *testing.T) {
 func TestReasonsOfDisconnects(t *testing.T) {
 	for reason, event := range map[string]string{
 		"transport close": "peer-away", "transport error": "peer-away", "ping timeout": "peer-away",
-		"server shutting down": "peer-away", "forced close": "peer-away",
+		"parse error": "peer-away", "server shutting down": "peer-away", "forced server close": "peer-away",
 		"client namespace disconnect": "peer-left", "server namespace disconnect": "peer-left",
 	} {
 		g, ns := start(t, `{}`)

@@ -1,6 +1,8 @@
 // signaling.js: what two peers negotiate, above all when both do at once.
 import { after, afterEach, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
+import { eventually } from "../../lib/wait.mjs";
 import { Stage, flowing, heard, settled } from "./peers.mjs";
 
 let stage;
@@ -32,12 +34,89 @@ test("four in a room: each decodes the pictures of the three others", async () =
 
 test("glare, forced twenty times, ends with media flowing", async () => {
   const pages = await pair("glare");
+  await both(pages, () => {
+    window.takenBack = 0;
+    for (const { pc } of window.room.peers.values()) {
+      const set = pc.setRemoteDescription.bind(pc);
+      pc.setRemoteDescription = (description) => {
+        if (description.type === "offer" && pc.signalingState === "have-local-offer") window.takenBack++;
+        return set(description);
+      };
+    }
+  });
   for (let i = 0; i < 20; i++) {
     await both(pages, () => window.room.peers.forEach((peer) => peer.restart()));
     await Promise.all(pages.map((page) => settled(page, 1)));
   }
   await Promise.all(pages.map((page) => flowing(page, 1)));
   assert.deepEqual(await both(pages, () => window.heard.filter(({ type }) => type === "error")), [[], []]);
+  const [impolite, polite] = await both(pages, () => window.takenBack);
+  assert.ok(polite > 0, "offers collided");
+  assert.equal(impolite, 0, "the impolite side takes no offer back");
+});
+
+test("another track takes the place of one without negotiation", async () => {
+  const [one, other] = await pair("replaced");
+  const offers = () => {
+    window.offers = 0;
+    window.room.socket.on("offer", () => window.offers++);
+  };
+  await other.evaluate(offers);
+  await one.evaluate(async () => {
+    const canvas = document.body.appendChild(Object.assign(document.createElement("canvas"), { width: 64, height: 48 }));
+    const context = canvas.getContext("2d");
+    setInterval(() => context.fillRect(0, 0, 9, 9), 100); // a canvas gives a frame when it is drawn on
+    const [track] = canvas.captureStream(10).getVideoTracks();
+    const old = [...window.room.tracks.keys()].find(({ kind }) => kind === "video");
+    const stream = window.room.tracks.get(old);
+    await window.room.replaceTrack(old, track);
+    if (window.room.tracks.get(track) !== stream || window.room.tracks.has(old)) throw new Error("the room knows the old track");
+    old.stop();
+  });
+  const sizes = () => other.evaluate(async () => {
+    const [{ pc }] = window.room.peers.values();
+    const video = [...(await pc.getStats()).values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "video");
+    return [video.frameWidth, video.frameHeight];
+  });
+  await eventually(async () => isDeepStrictEqual(await sizes(), [64, 48]), "pictures of the new track");
+  assert.equal(await other.evaluate(() => window.offers), 0);
+  // Who comes later gets the new one.
+  const late = await stage.peer("replaced");
+  await flowing(late, 2);
+});
+
+test("one at a time: a lock is held until it is released", async () => {
+  const [one, other] = await Promise.all(["", ""].map(() => stage.peer("locks", { media: false })));
+  const id = await one.evaluate(() => window.room.self.id);
+  const { lock } = await one.evaluate(() => window.room.lock("screen", 60_000));
+  assert.deepEqual([lock.name, lock.owner], ["screen", id]);
+  await heard(other, { type: "lock", name: "screen", owner: id });
+  const attempt = () => window.room.lock("screen").then(() => null, ({ code, owner, expires }) => ({ code, owner, expires }));
+  assert.deepEqual(await other.evaluate(attempt), { code: "lock-held", owner: id, expires: lock.expires });
+  const release = () => window.room.unlock("screen").then(() => null, ({ code }) => code);
+  assert.equal(await other.evaluate(release), "forbidden");
+  assert.equal(await one.evaluate(release), null);
+  await heard(other, { type: "lock", name: "screen", owner: null });
+  assert.deepEqual(await both([one, other], () => window.room.locks.size), [0, 0]);
+  assert.equal(await other.evaluate(attempt), null);
+  await one.waitForFunction(() => window.room.locks.get("screen")?.owner !== window.room.self.id);
+});
+
+test("a change of metadata that builds on an old revision is a conflict", async () => {
+  const [one, other] = await Promise.all(["", ""].map(() => stage.peer("metadata", { media: false })));
+  const change = (topic) => window.room
+    .changeMetadata({ set: { topic }, revision: window.room.revision })
+    .then(({ revision }) => revision, ({ code, revision }) => [code, revision]);
+  assert.equal(await one.evaluate(change, "tea"), 1);
+  await heard(other, { type: "metadata", revision: 1 });
+  assert.deepEqual(await other.evaluate(() => window.room.metadata), { topic: "tea" });
+  await other.evaluate(() => (window.room.revision = 0)); // as if the news were still on its way
+  assert.deepEqual(await other.evaluate(change, "coffee"), ["conflict", 1]);
+  await other.evaluate(() => window.room.changeMetadata()); // reads
+  assert.equal(await other.evaluate(change, "coffee"), 2);
+  await heard(one, { type: "metadata", revision: 2 });
+  const now = () => [window.room.metadata, window.room.revision];
+  assert.deepEqual(await both([one, other], now), [[{ topic: "coffee" }, 2], [{ topic: "coffee" }, 2]]);
 });
 
 test("both sides add a track at once, and both arrive", async () => {
