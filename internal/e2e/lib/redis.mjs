@@ -46,7 +46,7 @@ export class Redis {
     client.on("error", () => {});
     await client.connect();
     try {
-      return await client.sendCommand(words.map(String));
+      return await client.sendCommand(words.map((w) => (Buffer.isBuffer(w) ? w : String(w))));
     } finally {
       client.destroy();
     }

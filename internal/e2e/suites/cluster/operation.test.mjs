@@ -2,14 +2,24 @@
 // with each adapter.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
+import { encode } from "@msgpack/msgpack";
 import { Emitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
 import { ask, client, endClients, ready } from "../../lib/clients.mjs";
 import { NodeServer, Redis, caddyNode, gathered } from "../../lib/redis.mjs";
 import { eventually, once } from "../../lib/wait.mjs";
 
-for (const adapter of ["streams", "pubsub"]) {
-  describe(adapter, () => {
+// With pubsub, nodes answer on the channel of all, or of who asks, or some so and
+// some so.
+const answering = ["publish_on_specific_response_channel"];
+
+for (const { title, adapter, first, second, specific } of [
+  { title: "streams", adapter: "streams" },
+  { title: "pubsub", adapter: "pubsub" },
+  { title: "pubsub, answers to who asks", adapter: "pubsub", first: answering, second: answering, specific: true },
+  { title: "pubsub, answers to who asks from one node", adapter: "pubsub", first: answering },
+]) {
+  describe(title, () => {
     let redis;
     let servers;
     const clients = {};
@@ -38,9 +48,9 @@ for (const adapter of ["streams", "pubsub"]) {
     before(async () => {
       redis = await Redis.start();
       servers = {
-        first: await caddyNode(redis, { adapter, label: "first" }),
-        second: await caddyNode(redis, { adapter, label: "second" }),
-        node: await NodeServer.start(redis, { adapter }),
+        first: await caddyNode(redis, { adapter, label: "first", options: first }),
+        second: await caddyNode(redis, { adapter, label: "second", options: second }),
+        node: await NodeServer.start(redis, { adapter, specific }),
       };
       for (const name of names) {
         clients[name] = client("v4", servers[name], "/", {
@@ -155,6 +165,11 @@ for (const adapter of ["streams", "pubsub"]) {
       };
       assert.deepEqual(await heard("emitted", () => emit("emitted", { n: 1 }, ["observers"], ["room-node"])),
         { first: [[{ n: 1 }]], second: [[{ n: 1 }]], node: [] });
+      if (adapter === "streams") {
+        const data = Buffer.from(encode({ packet: { type: 2, data: ["bytes", { deep: [Buffer.from([9])] }], nsp: "/" }, opts: { rooms: [], except: [], flags: {} } }));
+        const sent = await heard("bytes", () => publisher.xAdd("socket.io", "*", { uid: "emitter", nsp: "/", type: "3", data: data.toString("base64") }));
+        for (const name of names) assert.deepEqual(sent[name], [[{ deep: [Buffer.from([9])] }]]);
+      }
       if (adapter === "streams") await viaStream(4, { opts: { rooms: ["room-second"], except: [] }, rooms: ["e"] });
       else emitter.to("room-second").socketsJoin("e");
       await eventually(async () => (await across("first", { do: "fetch", rooms: ["e"] })).length === 1, "the emitter's join");
@@ -169,6 +184,22 @@ for (const adapter of ["streams", "pubsub"]) {
       }
       publisher.destroy();
     });
+
+    if (adapter === "pubsub") {
+      test("each node answers on the channel that it is to", async () => {
+        const listener = createClient({ url: redis.url });
+        await listener.connect();
+        const asked = [];
+        const answered = [];
+        await listener.pSubscribe("socket.io-request#*", (message) => asked.push(JSON.parse(message).uid));
+        await listener.pSubscribe("socket.io-response#*", (_, channel) => answered.push(channel));
+        assert.equal((await across("node", { do: "fetch", rooms: ["observers"] })).length, 3);
+        await eventually(() => answered.length === 2, "two answers");
+        const channel = (own) => (own ? `socket.io-response#/#${asked[0]}#` : "socket.io-response#/#");
+        assert.deepEqual(answered.sort(), [channel(first), channel(second)].sort());
+        listener.destroy();
+      });
+    }
 
     test("what cannot be read is skipped", async () => {
       await servers.node.stop(); // it would not get over it
