@@ -30,9 +30,9 @@ const RENEW_AHEAD = 60_000;
  * `channel` {peer} when its data channel is open, `data` {peer, data}, `error` {error, peer?}; and `message`,
  * `metadata`, `lock`, `moderation` as the server sends them.
  *
- * After `offline` comes `joined` or `left`, unless the page itself disconnects. The reason of `left` is that of `peer-left`; or the code of the error, such
- * as `token-expired`, `disconnected` by the server, or `refused` at the next connection: then `join` may be called again
- * once the socket is connected, which takes `socket.connect()`.
+ * After `offline` comes `joined` or `left`, unless the page itself disconnects. The reason of `left` is that of
+ * `peer-left`; or the code of the error, such as `token-expired`, `disconnected` by the server, or `refused` at the next
+ * connection: then `join` may be called again once the socket is connected, which takes `socket.connect()`.
  */
 export class Room extends Sender {
   /** @type {PeerInfo|null} the own peer; null outside the room */

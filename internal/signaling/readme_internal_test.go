@@ -121,7 +121,7 @@ func (s *shape) String() string {
 }
 
 // Codes that any event can be refused with, and events that are not this
-// package's.
+// package's: the end-to-end tests of the README hold those.
 var (
 	general   = []string{CodeInvalidPayload, CodeUnknownEvent, CodeUnavailable, CodeInternal}
 	elsewhere = []string{"ping", "renew", "pong", "exception", "token-expiring"}

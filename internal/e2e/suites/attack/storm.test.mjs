@@ -14,7 +14,8 @@ import { eventually } from "../../lib/wait.mjs";
 let server;
 before(async () => {
   const limits = "limits {\n events_per_socket 100000/s 100000\n exempt 127.0.0.0/8\n}";
-  const namespaces = NAMESPACES.map((ns) => ns.replace("gateway webrtc", "gateway webrtc {\n departure_grace 100ms\n empty_timeout 100ms\n room_capacity 100\n presence_interval 20 50ms\n}"));
+  const rooms = ["departure_grace 100ms", "empty_timeout 100ms", "room_capacity 100", "presence_interval 20 50ms"];
+  const namespaces = NAMESPACES.map((ns) => ns.replace("gateway webrtc", `gateway webrtc {\n ${rooms.join("\n ")}\n}`));
   server = await startCaddy({ extra: [limits], namespaces, settings: { pingInterval: 300_000 } });
 });
 after(() => server.stop());
