@@ -228,5 +228,8 @@ func (c *conn) logEnd(err error) {
 		}
 	}
 	c.session.server.logger().Debug("websocket ended",
-		zap.Stringer("remote_ip", c.session.client.IP), zap.Error(err))
+		zap.Stringer("remote_ip", c.session.client.IP),
+		zap.String("transport", transportWebSocket),
+		zap.String("user", c.session.user()),
+		zap.Error(err))
 }

@@ -11,7 +11,10 @@ import (
 // must see its poll end before it takes the websocket.
 const nudge = 100 * time.Millisecond
 
-var errProbe = errors.New("unexpected packet of a probing websocket")
+var (
+	errProbe        = errors.New("unexpected packet of a probing websocket")
+	errProbeTimeout = errors.New("the upgrade was not finished in time")
+)
 
 // claim reserves the session's upgrade for one websocket that is to be opened.
 func (s *Session) claim() bool {
@@ -64,6 +67,12 @@ func (c *conn) probing(op ws.OpCode, payload []byte) error {
 		return c.takeOver()
 	}
 	return errProbe
+}
+
+// expire ends a probe that has had its time.
+func (c *conn) expire() {
+	c.logEnd(errProbeTimeout)
+	c.cut()
 }
 
 // takeOver makes the websocket the session's transport. What is queued and no

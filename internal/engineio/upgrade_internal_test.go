@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 func upgradeOf(query string) string { return strings.Replace(query, "polling", "websocket", 1) }
@@ -82,7 +84,10 @@ func TestFailedUpgrades(t *testing.T) {
 
 func TestUpgradeTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := newPipeSite(t, settings())
+		logs, observed := observer.New(zap.DebugLevel)
+		s := settings()
+		s.Logger = zap.New(logs)
+		st := newPipeSite(t, s)
 		query, r := st.open()
 		c := st.probed(query)
 		start := time.Now()
@@ -91,6 +96,9 @@ func TestUpgradeTimeout(t *testing.T) {
 			t.Fatalf("cut after %v", at)
 		}
 		synctest.Wait()
+		if n := observed.FilterMessage("websocket ended").FilterField(zap.Error(errProbeTimeout)).Len(); n != 1 {
+			t.Errorf("%d lines say so", n)
+		}
 		r.session.Send(Text([]byte("a")))
 		if a := st.get(query); a.body != "4a" {
 			t.Fatalf("%+v", a)

@@ -69,7 +69,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, client Client, 
 	if !one.setProbe(c) {
 		c.cut() // run sees the end
 	}
-	c.upgradeTimer = time.AfterFunc(s.settings.Load().UpgradeTimeout, c.cut)
+	c.upgradeTimer = time.AfterFunc(s.settings.Load().UpgradeTimeout, c.expire)
 	c.serve(client)
 	return nil
 }

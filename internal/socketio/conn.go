@@ -196,10 +196,17 @@ func (c *conn) control() bool {
 
 // limited counts and logs that the client has run into a limit.
 func (c *conn) limited(l incidents.Limit, more ...zap.Field) {
-	about := []zap.Field{
-		zap.Stringer("remote_ip", c.session.Client().IP), zap.String("transport", c.session.Transport()),
-	}
-	c.server.incidents().Limit(l, append(about, more...)...)
+	c.server.incidents().Limit(l, c.fields(more...)...)
+}
+
+// fields are those of every log line about the session. Who enters a namespace has
+// more: see [Socket.fields].
+func (c *conn) fields(more ...zap.Field) []zap.Field {
+	return append([]zap.Field{
+		zap.Stringer("remote_ip", c.session.Client().IP),
+		zap.String("transport", c.session.Transport()),
+		zap.String("user", c.User()),
+	}, more...)
 }
 
 // inside returns the socket that a packet is for. It is nil where the client has
@@ -231,8 +238,7 @@ func (c *conn) violate() { c.force("a packet out of turn") }
 // force closes the connection and says why, to the log alone: sockets, whose ends
 // are logged, there may be none.
 func (c *conn) force(why string) {
-	c.server.log().Debug("connection closed",
-		zap.String("reason", why), zap.Stringer("remote_ip", c.session.Client().IP))
+	c.server.log().Debug("connection closed", c.fields(zap.String("reason", why))...)
 	c.session.Close(reasonForced)
 }
 

@@ -137,13 +137,11 @@ const (
 	answerRate    = `{"message":"rate-limited","data":{"code":"rate-limited"}}`
 )
 
-// refuse answers a CONNECT that does not get to the library.
+// refuse answers a CONNECT that does not get to the library. The log has the name
+// that was asked for, which the packet's parser has bounded.
 func (c *conn) refuse(name, answer, reason string) {
-	configured := c.server.configured(name)
-	c.server.settings().Observer.Refused(configured, reason)
-	c.server.log().Debug("connection refused",
-		zap.String("namespace", configured), zap.String("reason", reason),
-		zap.Stringer("remote_ip", c.session.Client().IP))
+	c.server.settings().Observer.Refused(c.server.configured(name), reason)
+	c.server.incidents().Line(zap.DebugLevel, "connection refused", reason, c.fields(zap.String("namespace", name))...)
 	text := []byte{byte(kindConnectError)}
 	if name != "/" {
 		text = append(append(text, name...), ',')

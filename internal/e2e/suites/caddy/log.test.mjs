@@ -7,11 +7,14 @@ import { endpoint, http, Polling } from "../../lib/polling.mjs";
 import { refusal, Socket } from "../../lib/socket.mjs";
 
 let server;
-before(async () => (server = await startCaddy({ settings: { connectTimeout: 3000 } })));
+before(async () => (server = await startCaddy({ settings: { connectTimeout: 3000, upgradeTimeout: 1000 } })));
 after(async () => {
   endClients();
   await server.stop();
 });
+
+/** A line has fields of these values. */
+const has = (line, fields) => assert.deepEqual(Object.fromEntries(Object.keys(fields).map((key) => [key, line[key]])), fields);
 
 test("the server says that it is ready", () =>
   server.program.line((l) => l.msg === "socketio server ready", "the ready line"));
@@ -20,20 +23,27 @@ test("a client's coming and going are logged with their fields", async () => {
   const socket = await connected("v4", server, "/custom", { transports: ["websocket"] });
   const { id } = socket;
   const came = await server.program.line((l) => l.msg === "client connected" && l.socket === id, "client connected");
+  const stable = { namespace: "/custom", socket: id, remote_ip: "127.0.0.1", transport: "websocket", user: "" };
   assert.equal(came.level, "info");
-  assert.equal(came.namespace, "/custom");
-  assert.equal(came.remote_ip, "127.0.0.1");
-  assert.equal(came.transport, "websocket");
+  has(came, stable);
   socket.disconnect();
   const went = await server.program.line((l) => l.msg === "client disconnected" && l.socket === id, "client disconnected");
+  has(went, stable);
   assert.equal(went.reason, "client namespace disconnect");
   assert.equal(typeof went.duration, "number");
 });
 
-test("a refused connection is logged with its reason", async () => {
+test("a refused connection is logged with its reason and with the namespace that was asked for", async () => {
   await refused(client("v4", server, "/random"));
-  const line = await server.program.line((l) => l.msg === "connection refused", "connection refused");
-  assert.equal(typeof line.reason, "string");
+  const line = await server.program.line((l) => l.msg === "connection refused" && l.reason === "invalid namespace", "connection refused");
+  has(line, { level: "debug", namespace: "/random", remote_ip: "127.0.0.1", transport: "polling", user: "" });
+});
+
+test("one that its gateway refuses likewise, with its socket", async () => {
+  await refused(client("v4", server, "/", { auth: { refuse: "no" }, transports: ["websocket"] }));
+  const line = await server.program.line((l) => l.msg === "connection refused" && l.reason === "gateway", "connection refused");
+  has(line, { namespace: "/", remote_ip: "127.0.0.1", transport: "websocket", user: "" });
+  assert.match(line.socket, /^[\w-]{24}$/);
 });
 
 test("no session id, cookie, token or payload is in any line", async () => {
@@ -100,6 +110,13 @@ const FAULTS = {
   "an event for a namespace not entered": sends(ENTERED, '42/custom,["message"]'),
   "a namespace entered twice": sends(ENTERED, "40"),
   "no namespace entered in time": sends(),
+  "an upgrade that is not finished in time": async () => {
+    const session = await Polling.open(server);
+    await session.connect();
+    const socket = await Socket.upgrade(session);
+    await socket.closed();
+    await session.post("1");
+  },
   "an event of malformed JSON": sends(ENTERED, '42["x",'),
   "binary without an event": sends(ENTERED, Buffer.from([1])),
   "faults in a row": sends("abc", "def", "42[", "7"),
@@ -120,5 +137,21 @@ for (const [name, commit] of Object.entries(FAULTS)) {
     assert.match(lines[0].msg, /^(connection refused|connection closed|websocket ended)$/);
     assert.ok(lines[0].reason ?? lines[0].error, "it says why");
     assert.equal(lines[0].remote_ip, "127.0.0.1");
+    assert.equal(typeof lines[0].transport, "string");
   });
 }
+
+// Last, since a number of lines left out follows after a while.
+test("a namespace's name cannot break the log, and many cannot fill it", async () => {
+  const socket = await Socket.open(server);
+  const odd = `/\n{"msg":"forged"}\u0007${"x".repeat(470)}`;
+  for (let i = 0; i < 50; i++) {
+    socket.send(`40${odd}${i},`);
+    assert.match(await socket.receive(), /^44\/\n.*Invalid namespace/s);
+  }
+  socket.close();
+  await server.program.line((l) => l.namespace === `${odd}0`, "the line of the first");
+  const lines = server.logs.filter((l) => l.namespace?.startsWith("/\n")).length;
+  assert.ok(lines <= 10, `${lines} lines`);
+  assert.ok(server.logs.every((l) => l.msg !== "forged"));
+});
