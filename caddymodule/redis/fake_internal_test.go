@@ -18,6 +18,7 @@ import (
 func fakeRedis(t *testing.T, answer func(args []string) string) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
+		Addr:       "127.0.0.1:1", // a name would be looked up, in the bubble
 		ClientName: "x", DisableIdentity: true, ContextTimeoutEnabled: true, MaxRetries: -1,
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			near, far := net.Pipe()
