@@ -2,6 +2,10 @@ package redis
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -55,4 +59,27 @@ func TestWhatIsRefusedForGoodHoldsNothingUp(t *testing.T) {
 	if n := count(t, a.c.metrics.outages); n != 0 {
 		t.Errorf("%d outages", n)
 	}
+}
+
+// A Redis that has no room for a batch may have some for its beginning.
+func TestANearlyFullRedisTakesWhatFits(t *testing.T) {
+	s := startServer(t)
+	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Timeout: 60e9})
+	used, _ := strings.CutPrefix(regexp.MustCompile(`used_memory:\d+`).FindString(s.do("INFO", "memory").(string)), "used_memory:")
+	n, err := strconv.Atoi(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do("CONFIG", "SET", "maxmemory", n+600_000)
+	pad := strings.Repeat("x", 10_000)
+	var sent []string
+	together(t, s, a, func() {
+		for i := range 100 {
+			sent = append(sent, fmt.Sprint(i, pad))
+			a.l.Publish(event(sent[i]))
+		}
+	})
+	b.hears(sent[0])
+	s.do("CONFIG", "SET", "maxmemory", "0")
+	b.hears(sent[1:]...)
 }

@@ -32,9 +32,12 @@ var (
 )
 
 const (
-	// A batch must get through within the timeout; a command may be larger alone.
+	// A batch must get through within the timeout, and into a Redis that is nearly
+	// full: after each that did not, the next is half as large, down to
+	// minBatchBytes. A command may be larger alone.
 	maxBatch      = 256
 	maxBatchBytes = 1 << 20
+	minBatchBytes = 1 << 14
 	// commandBytes and argBytes are what a command takes besides its texts.
 	commandBytes = 128
 	argBytes     = 32
@@ -54,6 +57,7 @@ type sender struct {
 	queue    []command
 	bytes    int // of queue, and of what is being executed ahead of it
 	inFlight int // the latter
+	limit    int // of the next batch, in bytes
 	wake     chan struct{}
 	closed   bool
 	idle     chan struct{} // closed once there is nothing to do; nil if nobody waits
@@ -63,7 +67,9 @@ type sender struct {
 // ping is a command that finds out whether Redis is there.
 func ping() command { return command{args: []any{"PING"}, once: true, now: true} }
 
-func newSender(c *connection) *sender { return &sender{c: c, wake: make(chan struct{}, 1)} }
+func newSender(c *connection) *sender {
+	return &sender{c: c, wake: make(chan struct{}, 1), limit: maxBatchBytes}
+}
 
 // send queues a command.
 func (s *sender) send(cmd command) {
@@ -188,7 +194,7 @@ func (s *sender) run() {
 			batch = []command{ping()} // is it back?
 		}
 		again, err := s.execute(batch)
-		s.settle(again)
+		s.settle(again, err)
 		if err == nil {
 			wait = retryWait
 			s.c.setDown(false, nil)
@@ -213,7 +219,7 @@ func (s *sender) take() (batch []command) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 && len(batch) < maxBatch {
-		if len(batch) > 0 && s.inFlight+s.queue[0].size > maxBatchBytes {
+		if len(batch) > 0 && s.inFlight+s.queue[0].size > s.limit {
 			break
 		}
 		cmd := s.pop()
@@ -242,10 +248,16 @@ func (cmd *command) isAbandoned() bool {
 	}
 }
 
-// settle puts what is to be sent again in the place of what take returned.
-func (s *sender) settle(again []command) {
+// settle puts what is to be sent again in the place of what take returned. failure
+// is why, if Redis is away.
+func (s *sender) settle(again []command, failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if failure == nil {
+		s.limit = min(2*s.limit, maxBatchBytes)
+	} else {
+		s.limit = max(minBatchBytes, s.limit/2)
+	}
 	s.bytes -= s.inFlight
 	s.inFlight = 0
 	if len(again) == 0 {

@@ -122,12 +122,26 @@ func TestBatchesAreBoundedInBytes(t *testing.T) {
 			t.Errorf("took %d, want %d", len(batch), want)
 		}
 		if len(batch) == 2 { // what comes again is first
-			c.sender.settle(batch[1:])
+			c.sender.settle(batch[1:], nil)
 			if batch = c.sender.take(); len(batch) != 2 {
 				t.Errorf("took %d again", len(batch))
 			}
 		}
-		c.sender.settle(nil)
+		c.sender.settle(nil, nil)
+	}
+	for range 20 { // an outage
+		c.sender.settle(nil, errAway)
+	}
+	for range 300 {
+		c.sender.send(command{args: []any{"PUBLISH", "channel", strings.Repeat("x", 800)}})
+	}
+	var took []int
+	for batch := c.sender.take(); len(batch) > 0; batch = c.sender.take() {
+		took = append(took, len(batch))
+		c.sender.settle(nil, nil)
+	}
+	if !slices.Equal(took, []int{15, 31, 63, 126, 65}) {
+		t.Errorf("after an outage: took %v", took)
 	}
 	if c.sender.bytes != 0 {
 		t.Errorf("%d bytes wait", c.sender.bytes)
