@@ -3,6 +3,7 @@ package engineio
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"sync"
@@ -329,4 +330,31 @@ func TestDrainCutsTheRest(t *testing.T) {
 			t.Fatal("something is left")
 		}
 	})
+}
+
+// refusing makes its server refuse new sessions once one has got its place.
+type refusing struct {
+	*httptest.ResponseRecorder
+	srv *Server
+}
+
+func (w *refusing) Header() http.Header {
+	if w.srv.limits.total > 0 {
+		w.srv.Refuse()
+	}
+	return w.ResponseRecorder.Header()
+}
+
+// TestNoCookieOfNoSession: a drain that begins in the middle of a handshake.
+func TestNoCookieOfNoSession(t *testing.T) {
+	s := settings()
+	s.Cookie = &http.Cookie{Name: "io"}
+	srv := NewServer(s, func(*Session) Receiver { return &recorder{} })
+	w := &refusing{httptest.NewRecorder(), srv}
+	w.ResponseRecorder.Header().Set("Set-Cookie", "other=1")
+	srv.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/socket.io/?"+handshakeQuery, nil), Client{})
+	if got := w.Result().Header["Set-Cookie"]; w.Code != http.StatusServiceUnavailable || !slices.Equal(got, []string{"other=1"}) {
+		t.Fatalf("%d with the cookies %q", w.Code, got)
+	}
+	srv.Drain(t.Context(), 0)
 }

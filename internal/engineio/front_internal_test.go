@@ -87,15 +87,17 @@ func TestMalformedUpgrades(t *testing.T) {
 	} {
 		s := settings()
 		s.Cookie = &http.Cookie{Name: "io"}
+		s.PerMessageDeflate = 1
 		st.srv.Configure(s)
 		a := st.get("EIO=4&transport=websocket", func(r *http.Request) {
 			r.Header.Set("Connection", "Upgrade")
 			r.Header.Set("Upgrade", "websocket")
 			r.Header.Set("Sec-WebSocket-Version", "13")
 			r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+			r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate")
 			edit(r)
 		})
-		if a.status != 400 || a.header.Get("Set-Cookie") != "" {
+		if a.status != 400 || a.header.Get("Set-Cookie") != "" || a.header.Get("Sec-WebSocket-Extensions") != "" {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}

@@ -50,6 +50,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, c Client, set
 		return refused
 	}
 	if !s.open(one, nil) {
+		w.Header()["Set-Cookie"] = cookies
 		return errDraining
 	}
 	c.tell(one)

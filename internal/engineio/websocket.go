@@ -97,10 +97,12 @@ func (s *Server) establish(c *conn, w http.ResponseWriter, r *http.Request) *ref
 	} else if key := r.Header.Get("Sec-Websocket-Key"); validKey(key) {
 		refused = c.hijack(w, key)
 	}
-	if refused == nil {
-		s.keep(c)
+	if refused != nil {
+		clearUpgrade(w.Header())
+		return refused
 	}
-	return refused
+	s.keep(c)
+	return nil
 }
 
 // validKey reports whether a Sec-WebSocket-Key is one: 16 bytes. Something else is
@@ -122,7 +124,6 @@ func (c *conn) hijack(w http.ResponseWriter, key string) *refusal {
 	h.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
 	inner, ok := innermost(w).(http.Hijacker)
 	if !ok {
-		clearUpgrade(h)
 		return errBadRequest
 	}
 	// net/http holds this back until the connection is hijacked and flushed.
