@@ -127,7 +127,7 @@ func streamed(t *testing.T, transport http.RoundTripper, address string, mark fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = res.Body.Close() })
+	t.Cleanup(func() { _ = res.Body.Close(); _ = in.Close() })
 	if res.StatusCode != http.StatusOK {
 		t.Fatal(res.Status)
 	}
@@ -239,28 +239,41 @@ func testStreamedUser(t *testing.T, proto string, f frames) {
 	}
 }
 
-// In a process of its own: net/http reads the switch for RFC 8441 when it starts.
-func TestAccessLogOfAnHTTP2WebsocketHasTheUser(t *testing.T) {
-	if os.Getenv("CADDYMODULE_HTTP2") == "" {
-		self, err := os.Executable() // os.Args are another command's by now
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = append(os.Environ(), "CADDYMODULE_HTTP2=1", "GODEBUG=http2xconnect=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
+// inOwnProcess runs a test in a process of its own, where it reports false: net/http
+// reads the switch for RFC 8441 when it starts.
+func inOwnProcess(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("CADDYMODULE_HTTP2") != "" {
+		return false
 	}
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(beside.Replace(loggedSite(guarded))), nil)
+	self, err := os.Executable() // os.Args are another command's by now
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), "CADDYMODULE_HTTP2=1", "GODEBUG=http2xconnect=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return true
+}
+
+// loadBeside loads a config beside that of the other tests.
+func loadBeside(t *testing.T, text string) {
+	t.Helper()
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(beside.Replace(text)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// streamedHTTP2 opens a websocket inside of HTTP/2 with that Caddy.
+func streamedHTTP2(t *testing.T) frames {
+	t.Helper()
 	//nolint:staticcheck // net/http's own client refuses the pseudo header
 	tr := &http2.Transport{DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
 		dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
@@ -270,12 +283,26 @@ func TestAccessLogOfAnHTTP2WebsocketHasTheUser(t *testing.T) {
 		}
 		return conn, err
 	}}
-	testStreamedUser(t, "HTTP/2.0", streamed(t, tr, beside.Replace(overTLS), func(r *http.Request) { r.Header.Set(":protocol", "websocket") }))
+	return streamed(t, tr, beside.Replace(overTLS), func(r *http.Request) { r.Header.Set(":protocol", "websocket") })
+}
+
+// streamedHTTP3 opens one inside of HTTP/3.
+func streamedHTTP3(t *testing.T) frames {
+	t.Helper()
+	tr := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}}
+	t.Cleanup(func() { _ = tr.Close() })
+	return streamed(t, tr, overTLS, func(r *http.Request) { r.Proto = "websocket" })
+}
+
+func TestAccessLogOfAnHTTP2WebsocketHasTheUser(t *testing.T) {
+	if inOwnProcess(t) {
+		return
+	}
+	loadBeside(t, loggedSite(guarded))
+	testStreamedUser(t, "HTTP/2.0", streamedHTTP2(t))
 }
 
 func TestAccessLogOfAnHTTP3WebsocketHasTheUser(t *testing.T) {
 	serveLogged(t, guarded)
-	tr := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}}
-	defer tr.Close()
-	testStreamedUser(t, "websocket", streamed(t, tr, overTLS, func(r *http.Request) { r.Proto = "websocket" }))
+	testStreamedUser(t, "websocket", streamedHTTP3(t))
 }

@@ -79,16 +79,34 @@ func client(r *http.Request) engineio.Client {
 	if id := identity(r); id != nil {
 		c.User = id
 	}
-	if reader, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()); reader != nil {
-		c.KeepBodyOpen = func() func() { return reader.Override(keepOpen, 0) }
+	if reader, writer := caddyhttp.IdleTimeoutsFromContext(r.Context()); reader != nil || writer != nil {
+		c.KeepOpen = func() func() { return keepOpen(reader, writer) }
 	}
 	return c
 }
 
-// keepOpen takes the place of the idle timeout on reading a body that is a
-// websocket; heartbeats end that when the client is gone. Zero would expire at
-// once.
-const keepOpen = 10 * 365 * 24 * time.Hour
+// forever takes the place of the idle timeouts of a request that is a websocket;
+// heartbeats end that when the client is gone. Zero would expire at once.
+const forever = 10 * 365 * 24 * time.Hour
+
+// keepOpen lifts the timeouts on the idle and on the whole request, as a websocket
+// of HTTP/1.1 leaves them behind with the request.
+func keepOpen(reader *caddyhttp.IdleTimeoutReader, writer *caddyhttp.IdleTimeoutWriter) (restore func()) {
+	var undo []func()
+	if reader != nil {
+		reader.Deadline.HardDeadline = time.Time{}
+		undo = append(undo, reader.Override(forever, 0))
+	}
+	if writer != nil {
+		writer.Deadline.HardDeadline = time.Time{}
+		undo = append(undo, writer.Override(forever, 0, 0))
+	}
+	return func() {
+		for _, one := range undo {
+			one()
+		}
+	}
+}
 
 func clientIP(r *http.Request) netip.Addr {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)

@@ -67,7 +67,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, c Client, set
 // newSession keeps of the request only what the session needs: neither it nor its
 // writer, headers or buffers may stay in memory with an idle client.
 func (s *Server) newSession(r *http.Request, c Client, settings *Settings, version int) *Session {
-	c.KeepBodyOpen, c.Opened, c.Served, c.KeyOf = nil, nil, nil, nil // they end with the request, or the config
+	c.KeepOpen, c.Opened, c.Served, c.KeyOf = nil, nil, nil, nil // they end with the request, or the config
 	c.Host = strings.Clone(c.Host)
 	return &Session{
 		server:     s,

@@ -20,15 +20,24 @@ type httpStream struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	detached bool
+	restore  func() // undoes what was done to keep the request open
 }
 
 // openStream accepts an extended CONNECT. It has no key and no accept header, since
 // no cache or plain HTTP server in between could take it for something else.
-func (c *conn) openStream(w http.ResponseWriter, r *http.Request) *refusal {
-	s := &httpStream{body: r.Body, w: w, control: http.NewResponseController(w)}
+func (c *conn) openStream(w http.ResponseWriter, r *http.Request, keepOpen func() func()) *refusal {
+	s := &httpStream{body: r.Body, w: w, control: http.NewResponseController(w), restore: func() {}}
+	if keepOpen != nil {
+		s.restore = keepOpen()
+	}
+	// net/http's own are for the whole request. Where they cannot be lifted there
+	// are none.
+	_ = s.control.SetReadDeadline(time.Time{})
+	_ = s.control.SetWriteDeadline(time.Time{})
 	// RFC 8441, 5: no 101, no key; the client may send once it has the headers.
 	w.WriteHeader(http.StatusOK)
 	if err := s.control.Flush(); err != nil {
+		s.restore()
 		return errBadRequest
 	}
 	c.start(s, nil)
@@ -88,4 +97,5 @@ func (s *httpStream) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.detached = true
+	s.restore()
 }

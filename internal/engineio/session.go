@@ -117,7 +117,7 @@ func (s *Session) endWait() {
 }
 
 // Client is the maker of the first request, without what ends with that
-// request, or with the config: Opened, Served, KeepBodyOpen and KeyOf.
+// request, or with the config: Opened, Served, KeepOpen and KeyOf.
 func (s *Session) Client() Client { return s.client }
 
 // Trace is that of the maker of the first request.

@@ -98,10 +98,11 @@ type Client struct {
 	// Opened is told the id of the session that the request opens, a credential,
 	// before ServeHTTP returns. Nil: nobody is.
 	Opened func(id string)
-	// KeepBodyOpen lifts the front's idle timeout on reading the request's
-	// body, for a websocket inside an HTTP/2 or HTTP/3 stream; it is undone by
-	// the returned function. Nil: there is none to lift.
-	KeepBodyOpen func() (restore func())
+	// KeepOpen lifts the front's timeouts on reading the request's body and on
+	// writing its response, for a websocket inside an HTTP/2 or HTTP/3 stream,
+	// before anything is read or written; it is undone by the returned function,
+	// when nothing is any more. Nil: there are none to lift.
+	KeepOpen func() (restore func())
 	// AwaitEntry has the request of a websocket last until its session has
 	// entered a namespace or ended, for Served to tell the user. Otherwise a
 	// hijacked one ends at once, which saves its memory until then.

@@ -207,7 +207,7 @@ func testStreams(t *testing.T, serve func(*testing.T, *site) *http.Client, mark 
 		opened.Add(1)
 		restored.Add(1)
 		st.client = func(*http.Request) Client {
-			return Client{KeepBodyOpen: func() func() { opened.Done(); return restored.Done }}
+			return Client{KeepOpen: func() func() { opened.Done(); return restored.Done }}
 		}
 		c, cut := st.stream(client, query, mark)
 		c.wantOpen()

@@ -37,7 +37,7 @@ func hasToken(h http.Header, key, token string) bool {
 // openWebSocket opens a session on a websocket. The answer to the upgrade is out
 // before the session exists, so one that fails here leaves nothing behind.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, client Client, one *Session) *refusal {
-	c, refused := s.acceptWebSocket(w, r, one)
+	c, refused := s.acceptWebSocket(w, r, client, one)
 	if refused != nil {
 		s.limits.release(one)
 		return refused
@@ -59,7 +59,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, client Client, 
 	if !one.claim() {
 		return errBadRequest
 	}
-	c, refused := s.acceptWebSocket(w, r, one)
+	c, refused := s.acceptWebSocket(w, r, client, one)
 	if refused != nil {
 		one.setProbe(nil)
 		return refused
@@ -74,13 +74,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, client Client, 
 	return nil
 }
 
-func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, one *Session) (*conn, *refusal) {
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, client Client, one *Session) (*conn, *refusal) {
 	c := &conn{session: one}
-	return c, s.establish(c, w, r)
+	return c, s.establish(c, w, r, client)
 }
 
 // establish answers the websocket handshake and gives the conn its stream.
-func (s *Server) establish(c *conn, w http.ResponseWriter, r *http.Request) *refusal {
+func (s *Server) establish(c *conn, w http.ResponseWriter, r *http.Request, client Client) *refusal {
 	if r.Header.Get("Sec-Websocket-Version") != "13" {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		return errBadRequest
@@ -93,7 +93,7 @@ func (s *Server) establish(c *conn, w http.ResponseWriter, r *http.Request) *ref
 	c.in.max = c.session.maxPayload
 	refused := errBadRequest
 	if r.Method == http.MethodConnect {
-		refused = c.openStream(w, r)
+		refused = c.openStream(w, r, client.KeepOpen)
 	} else if key := r.Header.Get("Sec-Websocket-Key"); validKey(key) {
 		refused = c.hijack(w, key)
 	}
@@ -186,10 +186,6 @@ func (c *conn) serve(client Client) {
 	if !inRequest {
 		c.serveHijacked(client)
 		return
-	}
-	if client.KeepBodyOpen != nil {
-		restore := client.KeepBodyOpen()
-		defer restore()
 	}
 	c.run()
 	s.detach()
