@@ -66,6 +66,7 @@ type world struct {
 	pipes  *pipes
 	logs   *observer.ObservedLogs
 	user   *gateway.Identity // what the front knows of who connects
+	asked  func(*http.Request)
 }
 
 // gatewayFunc is a gateway of one function.
@@ -92,6 +93,9 @@ func newWorld(t testing.TB, settings Settings) *world {
 	w := &world{t: t, server: server, logs: logs, pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})}}
 	w.engine = engineio.NewServer(&engineio.Settings{WebSocket: true, Polling: true, AllowEIO3: true}, server.Accept)
 	site := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.asked != nil {
+			w.asked(r)
+		}
 		var user any
 		key := ""
 		if w.user != nil {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,6 +132,90 @@ func TestJoinsRaceLeavesAndDisconnects(t *testing.T) {
 		}
 		wg.Wait()
 		w.empty("/m")
+	})
+}
+
+// Those who stay are where they went to, and get each broadcast once, whoever comes
+// and goes beside them meanwhile.
+func TestMembersStayWhileOthersComeAndGo(t *testing.T) {
+	var passed atomic.Int64
+	joining := gatewayFunc(func(_ context.Context, s gateway.Socket) error {
+		if s.Handshake().Auth == nil {
+			return nil
+		}
+		err := s.Join("fixed", "r0", "r1", "r2")
+		if err == nil {
+			passed.Add(1)
+			s.Leave("r1")
+		}
+		return err
+	})
+	inBubble(t, Settings{Namespaces: namespaces("/m", joining)}, func(t *testing.T, w *world) {
+		const stayers = 20
+		ns := w.server.namespace("/m")
+		model := map[*Socket]map[string]bool{}
+		sessions := map[*Socket]*scriptedSession{}
+		var changing, passing sync.WaitGroup
+		for seed := range uint64(stayers) {
+			_, s, session := w.enterScripted("/m")
+			rooms := map[string]bool{s.ID(): true, "fixed": true}
+			if err := s.Join("fixed"); err != nil {
+				t.Fatal(err)
+			}
+			model[s], sessions[s] = rooms, session
+			changing.Go(func() {
+				random := rand.New(rand.NewPCG(seed, 0))
+				for range 500 {
+					r := fmt.Sprint("r", random.IntN(4))
+					if rooms[r] = random.IntN(2) == 0; rooms[r] {
+						if err := s.Join(r); err != nil {
+							t.Error(err)
+						}
+					} else {
+						s.Leave(r)
+					}
+				}
+			})
+		}
+		var done atomic.Bool
+		for range 4 {
+			passing.Go(func() {
+				for i := 0; !done.Load(); i++ {
+					session := &scriptedSession{}
+					c := w.server.accept(session)
+					if err := c.Receive([]byte(`0/m,{"pass":true}`), false); err != nil {
+						t.Error(err)
+					}
+					s, _ := c.find("/m")
+					for i%2 == 0 && s != nil && !s.Connected() && !session.Closed() { // the others go while they enter
+						runtime.Gosched()
+					}
+					c.Closed("transport close")
+				}
+			})
+		}
+		emits := int64(0)
+		for ; emits < 200 || passed.Load() < 200; emits++ {
+			for _, target := range []gateway.Target{ns, ns.To("fixed"), ns.To("fixed", "r0", "r1"), ns.Except("fixed")} {
+				if err := target.Emit("e"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		changing.Wait()
+		done.Store(true)
+		passing.Wait()
+		synctest.Wait()
+		for s, session := range sessions {
+			if got := session.sent.Load() - 1; got != 3*emits { // CONNECT came first
+				t.Errorf("%s got %d packets, want %d", s.ID(), got, 3*emits)
+			}
+			maps.DeleteFunc(model[s], func(_ string, in bool) bool { return !in })
+		}
+		for i := range 4 {
+			compareRooms(t, ns, model, []string{fmt.Sprint("r", i), "fixed"}, []string{fmt.Sprint("r", (i+1)%4)})
+			compareRooms(t, ns, model, []string{fmt.Sprint("r", i)}, nil)
+		}
 	})
 }
 

@@ -16,6 +16,7 @@ type scriptedSession struct {
 	onSend func()
 	// entered tells that the client has been let into a namespace.
 	entered atomic.Bool
+	last    atomic.Pointer[engineio.Message] // that was sent
 }
 
 func (*scriptedSession) Protocol() int           { return 4 }
@@ -35,6 +36,7 @@ func (s *scriptedSession) Closed() bool          { return s.closed.Load() }
 
 func (s *scriptedSession) Send(ms ...*engineio.Message) bool {
 	s.sent.Add(int64(len(ms)))
+	s.last.Store(ms[len(ms)-1])
 	if s.onSend != nil {
 		s.onSend()
 	}
