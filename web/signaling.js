@@ -12,7 +12,6 @@
  * @typedef {{name: string, owner: string|null, expires: number|null}} Lock owner is a peer's id
  */
 import { admit } from "./signaling/admission.js";
-import { farewell } from "./signaling/farewell.js";
 import { Peer } from "./signaling/peer.js";
 import { PASSING, PAUSE, request } from "./signaling/request.js";
 import { Sender } from "./signaling/sender.js";
@@ -58,7 +57,8 @@ export class Room extends Sender {
    * @param {string} name
    * @param {{state?: object, rtc?: RTCConfiguration, renew?: () => Promise<string>}} [options] the first state, what to
    *   configure besides the server's ICE servers, and what resolves with a fresh token of the same user: it renews the
-   *   one that expires, and replaces one that the server has refused, for all rooms of the socket
+   *   one that expires, and replaces one that the server has refused, for all rooms of the socket and, as `auth.token`
+   *   unless `auth` is a function, for its later connections
    */
   constructor(socket, name, { state = {}, rtc = {}, renew } = {}) {
     super();
@@ -82,11 +82,7 @@ export class Room extends Sender {
 
   /** Leaves at once, so that the place is free. */
   leave() {
-    this.#leave((socket, event, payload) => socket.emit(event, payload));
-  }
-
-  #leave(send) {
-    if (this.#entered) send(this.socket, "leave", { room: this.name });
+    if (this.#entered) this.socket.emit("leave", { room: this.name });
     this.#end("left");
   }
 
@@ -188,8 +184,9 @@ export class Room extends Sender {
       this.tell("offline");
     };
     events.push([this.socket, "connect", () => this.self && this.#reenter()], [this.socket, "disconnect", offline]);
-    // Without it a reloaded page would hold its former place until the grace time is over.
-    events.push([window, "pagehide", () => this.#leave(farewell)]);
+    // Without it a reloaded page would hold its former place until the grace time is over. So it does at times without
+    // a websocket: the browser gives the poll up with the page, and the server may hear of that first.
+    events.push([window, "pagehide", () => this.leave()]);
     this.#admission.rooms.add(this.#news);
     for (const [target, name, listener] of events) target.addEventListener(name, listener);
     this.#listening = events;

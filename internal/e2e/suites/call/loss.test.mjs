@@ -115,13 +115,13 @@ test("a network that loses everything for longer: it is a new peer, and media fl
   await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
 });
 
-test("a page that is left frees its place at once, on either transport", async () => {
-  for (const transports of [["websocket"], ["polling"]]) {
+test("a page that is left frees its place: by websocket at once, by polling after the grace time at the latest", async () => {
+  for (const [transports, gone] of [[["websocket"], { reason: "left" }], [["polling"], {}]]) {
     const stays = await stage.peer("left", { media: false });
     const goes = await stage.peer("left", { media: false, transports });
     const id = await idOf(goes);
     await goes.goto("about:blank");
-    await heard(stays, { type: "gone", id, reason: "left" });
+    await heard(stays, { type: "gone", id, ...gone });
     await stage.clear();
   }
 });
