@@ -32,7 +32,8 @@ type Local interface {
 	// cluster's order.
 	Deliver(m *Message)
 	// Gap tells, between two calls of Deliver, that messages have been lost
-	// there: no socket can be recovered over that from what this node keeps.
+	// there, or that one has its place there that was delivered before without:
+	// no socket can be recovered over that from what this node keeps.
 	Gap()
 	// Ask sends an event, tells by asked how many sockets were sent it, and calls
 	// ack for each that answers until ctx ends. It does not wait.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,12 +63,19 @@ type link struct {
 	// another.
 	delivering sync.Mutex
 
+	// flushing is held while what is ready is delivered. It is taken before any
+	// other lock.
+	flushing sync.Mutex
+
 	mu      sync.Mutex // guards the following fields
 	serial  uint64     // of the last message
 	echoes  []echo     // that have not come back, in their order
+	waiting int        // the size of echoes
 	ready   []echo     // that are delivered without having come back
-	wake    chan struct{}
-	closing sync.Once
+	// released is the serial of the last one that was delivered so.
+	released uint64
+	wake     chan struct{}
+	closing  sync.Once
 
 	lost atomic.Bool // some of echoes will never come back
 }
@@ -78,6 +84,15 @@ type link struct {
 type echo struct {
 	serial, own uint64
 	m           *gateway.Message
+}
+
+// size is what an echo takes, about.
+func (e *echo) size() int {
+	n := 64 + len(e.m.Data)
+	for _, one := range e.m.Attachments {
+		n += len(one)
+	}
+	return n
 }
 
 func newLink(c *connection, ns string, local gateway.Local) *link {
@@ -115,13 +130,20 @@ func (l *link) run() {
 		if l.lost.Swap(false) {
 			l.release()
 		}
-		l.mu.Lock()
-		ready := l.ready
-		l.ready = nil
-		l.mu.Unlock()
-		for _, e := range ready {
-			l.deliver(e.m, "", e.own)
-		}
+		l.flush()
+	}
+}
+
+// flush delivers what is ready. When it returns, all that was is delivered.
+func (l *link) flush() {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	l.mu.Lock()
+	ready := l.ready
+	l.ready = nil
+	l.mu.Unlock()
+	for _, e := range ready {
+		l.deliver(e.m, "", e.own)
 	}
 }
 
@@ -149,8 +171,10 @@ func (l *link) publish(m *gateway.Message, own uint64, comesBack bool) {
 		l.c.malformed("a message of this node", err)
 	}
 	if comesBack {
-		l.echoes = append(l.echoes, echo{serial, own, m})
-		if err != nil || l.c.away() {
+		e := echo{serial, own, m}
+		l.echoes = append(l.echoes, e)
+		l.waiting += e.size()
+		if err != nil || l.c.away() || l.waiting > l.c.options.maxQueue() {
 			l.releaseNow()
 		} else {
 			cmd.done = func(_ any, err error) {
@@ -178,8 +202,8 @@ func (l *link) releaseNow() {
 	if len(l.echoes) == 0 {
 		return
 	}
-	l.ready = append(l.ready, l.echoes...)
-	l.echoes = nil
+	l.ready, l.released = append(l.ready, l.echoes...), l.echoes[len(l.echoes)-1].serial
+	l.echoes, l.waiting = nil, 0
 	l.awake()
 }
 
@@ -190,18 +214,33 @@ func (l *link) awake() {
 	}
 }
 
-// back is called when a message of this link comes back.
+// back is called when a message of this link comes back. Those before it that have
+// not come back go first, without a place: if they come yet, they are late.
 func (l *link) back(serial uint64, offset string) {
 	l.mu.Lock()
-	i := slices.IndexFunc(l.echoes, func(e echo) bool { return e.serial == serial })
-	if i < 0 {
-		l.mu.Unlock()
-		return // it has been delivered already, or need not
+	var e echo
+	for len(l.echoes) > 0 && l.echoes[0].serial <= serial {
+		e, l.echoes[0] = l.echoes[0], echo{}
+		l.echoes = l.echoes[1:]
+		l.waiting -= e.size()
+		if e.serial < serial {
+			l.ready, l.released = append(l.ready, e), e.serial
+		}
 	}
-	e := l.echoes[i]
-	l.echoes = slices.Delete(l.echoes, i, i+1)
+	if len(l.echoes) == 0 {
+		l.echoes = nil
+	}
+	late := serial <= l.released
 	l.mu.Unlock()
-	l.deliver(e.m, offset, e.own)
+	l.flush()
+	switch {
+	case e.serial == serial:
+		l.deliver(e.m, offset, e.own)
+	case late:
+		l.delivering.Lock()
+		defer l.delivering.Unlock()
+		l.local.Gap()
+	}
 }
 
 // Join implements [gateway.Link].

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -23,6 +24,10 @@ type fakeCluster struct {
 	sessions  map[string]*gateway.Session
 	keeps     bool
 	forgotten int // of log
+	// away makes messages come back without a place; late gives them one.
+	away  bool
+	late  []func()
+	ahead int64 // of the clock
 }
 
 // fakeLink is a node's link.
@@ -54,14 +59,38 @@ func (l *fakeLink) Publish(m *gateway.Message) {
 
 func (l *fakeLink) Echo(m *gateway.Message, own uint64) {
 	placed := *m
-	placed.Offset = fmt.Sprintf("%d-0", positionEpoch+int64(len(l.log))+1)
-	l.log = append(l.log, &placed)
+	if l.away {
+		plain := *m
+		plain.Own = own
+		l.pending = append(l.pending, func() { l.local.Deliver(&plain) })
+		l.late = append(l.late, func() {
+			l.place(&placed)
+			l.local.Gap()
+			l.others(func(o gateway.Local) { o.Deliver(&placed) })
+		})
+		return
+	}
+	l.place(&placed)
 	l.pending = append(l.pending, func() {
 		back := placed
 		back.Own = own
 		l.local.Deliver(&back)
 		l.others(func(o gateway.Local) { o.Deliver(&placed) })
 	})
+}
+
+func (c *fakeCluster) place(m *gateway.Message) {
+	m.Offset = fmt.Sprintf("%d-0", positionEpoch+int64(len(c.log))+1+c.ahead)
+	c.log = append(c.log, m)
+}
+
+// return to the cluster what waits.
+func (c *fakeCluster) returns() {
+	c.away = false
+	for _, f := range c.late {
+		f()
+	}
+	c.late = nil
 }
 
 // settle lets everything come back.
@@ -100,6 +129,9 @@ func (l *fakeLink) Keep(s *gateway.Session, _ time.Duration) {
 func (l *fakeLink) Take(_ context.Context, pid string) (*gateway.Session, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.away {
+		return nil, errors.New("away")
+	}
 	s := l.sessions[pid]
 	delete(l.sessions, pid)
 	return s, nil
@@ -107,6 +139,9 @@ func (l *fakeLink) Take(_ context.Context, pid string) (*gateway.Session, error)
 
 func (l *fakeLink) Since(_ context.Context, offset string, each func(*gateway.Message, string) bool) (bool, error) {
 	from, _ := parsePosition(offset)
+	if l.away {
+		return false, errors.New("away")
+	}
 	if first, _ := parsePosition(l.log[l.forgotten].Offset); l.forgotten > 0 && from < first {
 		return false, nil
 	}

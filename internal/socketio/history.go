@@ -30,6 +30,9 @@ type history struct {
 	size    atomic.Int64 // of entries, in bytes; may be read without mu
 	number  uint64       // of the last packet
 	floor   uint64       // of the last packet that is no longer kept
+	gaps    int          // packets that were sent without a place in the cluster's order
+	top     uint64       // the highest number that was seen, of whichever namespace
+	turned  uint64       // the highest one before the cluster began again with lower ones
 	entries []entry
 	records map[string]*record // by pid
 	live    map[string]*Socket // by pid
@@ -79,7 +82,18 @@ func (h *history) lastNow() uint64 {
 	if h.shared == nil {
 		return h.number
 	}
-	return max(h.number, h.shared.last())
+	last := max(h.number, h.shared.last())
+	h.top = max(h.top, last)
+	return last
+}
+
+// lose forgets the packets that are kept, as there is a gap among them. It must be
+// called with mu held.
+func (h *history) lose() {
+	for i := range h.entries {
+		h.account(-h.entries[i].bytes())
+	}
+	h.entries, h.floor = nil, unknownFloor
 }
 
 // broadcast sends and keeps a packet, here and on the other nodes.
@@ -228,11 +242,8 @@ func (h *history) close() {
 	if h.sweeper != nil {
 		h.sweeper.Stop()
 	}
-	for i := range h.entries {
-		h.account(-h.entries[i].bytes())
-	}
+	h.lose()
 	h.ns.server.heaviest.CompareAndSwap(h, nil)
-	h.entries = nil
 	for pid := range h.records {
 		h.forget(pid)
 	}

@@ -80,10 +80,7 @@ func (l *local) Gap() {
 	}
 	log.mu.Lock()
 	defer log.mu.Unlock()
-	for i := range log.entries {
-		log.account(-log.entries[i].bytes())
-	}
-	log.entries, log.floor = nil, unknownFloor
+	log.lose()
 }
 
 // Ask implements [gateway.Local].

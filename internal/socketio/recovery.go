@@ -33,8 +33,9 @@ type record struct {
 	// replayed is the number of its last packet.
 	replay   []message
 	replayed uint64
-	// foreign is set if a server of another kind kept the state.
-	foreign bool
+	// foreign is set if a server of another kind kept the state, alone if the
+	// cluster could not be asked.
+	foreign, alone bool
 }
 
 type recordRoom struct {
@@ -142,6 +143,9 @@ func (h *history) keep(s *Socket, pid string) {
 	}
 	h.ns.mu.RUnlock()
 	r.began, r.kept, r.sent = s.began, h.lastNow(), s.lastOffset
+	if s.unplaced {
+		r.kept = s.placed // whether it has got what was sent behind that, its offset cannot tell
+	}
 	delete(h.live, pid)
 	h.put(r)
 	if h.shared != nil {
@@ -191,7 +195,7 @@ func (h *history) restore(pid, offset string) *record {
 		return nil
 	}
 	h.mu.Lock()
-	old := h.live[pid]
+	old, gaps := h.live[pid], h.gaps
 	h.mu.Unlock()
 	if old != nil {
 		old.supersede(h, pid)
@@ -206,7 +210,7 @@ func (h *history) restore(pid, offset string) *record {
 		r.from = max(r.from, r.kept) // nothing was under way when it was lost
 	}
 	if h.shared != nil {
-		if err := h.fetch(r); err != nil {
+		if err := h.fetch(r, gaps); err != nil {
 			h.ns.server.log().Warn("a client could not be recovered", zap.Error(err))
 			return nil
 		}
@@ -270,7 +274,7 @@ func (h *history) resume(s *Socket) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || r.log != h || r.from < h.floor {
+	if h.closed || r.log != h || r.from < h.floor || h.outdated(r) {
 		return errForgotten
 	}
 	missed, last, _ := h.missed(r)

@@ -100,24 +100,54 @@ func (h *history) receive(m *gateway.Message, each func(func(*Socket))) {
 	p := payload{slices.Clip([]byte(m.Data)), m.Attachments}
 	number, ok := parsePosition(m.Offset)
 	if !ok || m.Volatile {
-		out := p.frame(kindEvent, h.ns.name, nil)
-		each(func(s *Socket) { s.receive(out, m.Volatile) })
+		if !m.Volatile {
+			h.gaps++
+			h.lose()
+		}
+		out, last := p.frame(kindEvent, h.ns.name, nil), h.lastNow()
+		each(func(s *Socket) {
+			if !m.Volatile && !s.unplaced {
+				s.unplaced, s.placed = true, last
+			}
+			s.receive(out, m.Volatile)
+		})
 		return
 	}
-	if number <= h.number {
-		return // read twice
+	if number <= h.top {
+		h.turn(number)
 	}
-	if h.floor == unknownFloor {
-		h.floor = number - 1
+	if h.top = number; h.floor == unknownFloor {
+		h.floor = number
 	}
 	out := h.add(p, m.Rooms, m.Except, number, m.Offset)
 	each(func(s *Socket) {
 		if number > s.lastOffset { // what a recovered socket has missed may be ahead of us
-			s.lastOffset = number
+			s.lastOffset, s.unplaced = number, false
 			s.receive(out, false)
 		}
 	})
 }
+
+// turn is called for a message with a number that is not above all before: the
+// cluster has lost the newest messages or all, and its clock is behind. Who comes
+// back with an old number cannot be told what it has missed. It must be called with
+// mu held.
+func (h *history) turn(number uint64) {
+	h.lose()
+	h.turned, h.number = h.top, 0
+	for _, s := range h.ns.known() {
+		s.lastOffset, s.began = 0, number-1
+		h.ns.mu.Lock()
+		for i := range s.rooms {
+			s.rooms[i].since = number - 1
+		}
+		h.ns.mu.Unlock()
+	}
+}
+
+// outdated reports whether the client's last message is from before the cluster
+// began again. It must be called with mu held.
+func (h *history) outdated(r *record) bool { return h.turned > 0 && r.from <= h.turned }
 
 // keep keeps a record where all nodes find it.
 func (c *shared) keep(r *record, ttl time.Duration) {
@@ -160,6 +190,9 @@ func (c *shared) take(own *record, pid string) *record {
 	switch {
 	case err != nil:
 		c.ns.server.log().Warn("the cluster does not tell what it knows of a client", zap.Error(err))
+		if own != nil {
+			own.alone = true
+		}
 		return own
 	case one == nil:
 		return nil
@@ -186,13 +219,19 @@ func (c *shared) take(own *record, pid string) *record {
 }
 
 // fetch gets from the cluster what the client has not got and this node no longer
-// has, or never had.
-func (h *history) fetch(r *record) error {
+// has, or never had. What this node sent without a place before the session was
+// taken has one by then; gaps is the number of such messages.
+func (h *history) fetch(r *record, gaps int) error {
 	h.mu.Lock()
-	here := r.from >= h.floor
+	here, outdated := r.from >= h.floor, h.outdated(r)
 	h.mu.Unlock()
-	if here {
+	switch {
+	case outdated:
+		return errUnknownOffset
+	case here:
 		return nil
+	case r.alone:
+		return errForgotten
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
 	defer cancel()
@@ -221,6 +260,9 @@ func (h *history) fetch(r *record) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.gaps != gaps {
+		return errForgotten
+	}
 	if h.floor == unknownFloor {
 		h.floor = r.from
 	}

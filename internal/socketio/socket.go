@@ -46,8 +46,11 @@ type Socket struct {
 	gone    bool // it has left for good, maybe before it was in
 	index   int  // in the namespace's sockets
 
-	// The log's mu guards it: the last packet of the log that went to the socket.
+	// The log's mu guards these: the last packet of the log that went to the socket,
+	// and, if one without a number went behind it, the last one before that.
 	lastOffset uint64
+	unplaced   bool
+	placed     uint64
 	began      uint64 // the last packet before the socket entered; set by admit
 
 	// mu guards the following fields.

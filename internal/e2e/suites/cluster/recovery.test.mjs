@@ -135,3 +135,38 @@ test("a rolling restart of all Caddy nodes under load loses nothing", async () =
   for (const socket of sockets) assert.deepEqual(socket.heard, want);
   assert.ok(sockets.every((s) => s.recoveries >= 1), "some were not recovered");
 });
+
+for (const when of ["during the outage", "after it"]) {
+  test(`a client that is lost in an outage of Redis and returns ${when} is recovered with everything or not at all`, async () => {
+    const server = await start("caddy", { options: ["timeout 500ms"] });
+    const [socket, speaker] = [await member(server), await member(server)];
+    let n = 0;
+    const say = () => ask(speaker, "across", { do: "emit", rooms: [], event: "news", arg: ++n });
+    const all = (count) => eventually(() => speaker.heard.length === count, `${count} news`, 20_000);
+    await say();
+    await eventually(() => socket.heard.length === 1, "the first");
+    const { id } = socket;
+    redis.signal("SIGSTOP");
+    const back = async () => {
+      redis.signal("SIGCONT");
+      await server.program.line((l) => /redis is back/.test(l.msg), "the end of the outage");
+    };
+    await move(socket, server, async () => {
+      await say();
+      await all(2);
+      await server.program.line((l) => /redis is away/.test(l.msg), "the notice of the outage");
+      await say();
+      await all(3);
+      if (when === "after it") await back();
+    });
+    const before = n;
+    if (when !== "after it") await back();
+    await say();
+    await all(4);
+    await eventually(() => socket.heard.includes(4), "the last");
+    const missed = socket.heard.slice(1);
+    if (socket.recovered) assert.deepEqual([socket.id, missed], [id, [2, 3, 4]]);
+    else assert.deepEqual(missed, [4], `it has heard of what was before ${before}`);
+    assert.equal(socket.recovered, when === "after it");
+  });
+}
