@@ -166,3 +166,21 @@ func watchersOf(s *state) (all []*watcher) {
 	}
 	return all
 }
+
+// Another timeout is another connection, and so another node: rooms do not move.
+func TestChangedSettingsCloseRooms(t *testing.T) {
+	s := startServer(t)
+	site := newSite(t)
+	serve := func(timeout string) {
+		site.serve(fmt.Sprintf("socketio {\nname changed\ncluster redis redis://%s {\ntimeout %s\n}\n}\n", s.address, timeout))
+	}
+	serve("3s")
+	eventually(t, "it is there", func() bool { return !connections()[0].away() })
+	client := site.visit()
+	client.says(`0["join",{"room":"r"}]`, `430[{"ok":true,`)
+	serve("2s")
+	if got := client.next(); !strings.HasPrefix(got, `42["peer-left",{"room":"r",`) || !strings.HasSuffix(got, `"reason":"closed"}]`) {
+		t.Errorf("got %s", got)
+	}
+	client.says(`1["join",{"room":"r"}]`, `431[{"ok":true,`)
+}
