@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddy-socketio/caddy-socketio/caddymodule"
@@ -173,33 +172,6 @@ func TestURLs(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", url, got, err)
 		}
 	}
-}
-
-func FuzzCaddyfileBlock(f *testing.F) {
-	for _, name := range []string{"everything", "pubsub", "minimal"} {
-		in, err := os.ReadFile("testdata/adapt/" + name + ".txt")
-		if err != nil {
-			f.Fatal(err)
-		}
-		_, block, _ := strings.Cut(string(in), "cluster ")
-		f.Add(block[:strings.LastIndex(block, "}\n")])
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		tokens, err := caddyfile.Tokenize([]byte(text), "Caddyfile")
-		if err != nil {
-			return
-		}
-		var r Cluster
-		if r.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)) != nil {
-			return
-		}
-		if _, err := json.Marshal(&r); err != nil {
-			t.Fatalf("accepted what is no config: %v", err)
-		}
-		if err := r.check(); err != nil {
-			t.Fatalf("accepted what is refused later: %v", err)
-		}
-	})
 }
 
 // FuzzURL reads addresses; what is taken is an address that can be dialled.

@@ -10,7 +10,8 @@ import (
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
 
-// FuzzCaddyfile reads configurations; JSON has all that one says.
+// FuzzCaddyfile reads configurations; JSON has all that one says, and what is taken
+// is not refused later.
 func FuzzCaddyfile(f *testing.F) {
 	f.Add("redis redis://localhost:6379/0 {\nuser a\npassword {env.P}\nadapter pubsub\nmax_length 10\ntimeout 3s\nqueue_size 1MB\n}")
 	f.Add("redis redis+sentinel://a:1,b:2/m {\nsentinel_user a\ntls {\nca a\ncertificate a b\nserver_name c\n}\n}")
@@ -23,6 +24,9 @@ func FuzzCaddyfile(f *testing.F) {
 		var one, again Cluster
 		if one.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)) != nil {
 			return
+		}
+		if err := one.check(); err != nil {
+			t.Fatalf("%q is refused later: %v", block, err)
 		}
 		text, err := json.Marshal(&one)
 		if err != nil {
