@@ -38,8 +38,8 @@ func release(name string) error {
 }
 
 // goodbye bounds how long the end of a removed server may hold up the config that
-// removed it. A live client takes its last packets at once, a poll between two
-// requests a moment later.
+// removed it. A live client takes its last packets at once. One between two polls
+// cannot be told: its next request goes to the new config, which has no server for it.
 const goodbye = time.Second
 
 // Destruct ends the hub. When the process stops, clients are to come back to its
