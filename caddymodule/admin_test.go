@@ -2,7 +2,9 @@ package caddymodule_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -111,6 +113,70 @@ func TestAdminActsOnSockets(t *testing.T) {
 				t.Fatalf("%s: the client got %q, want %q", step.action, got, step.want)
 			}
 		}
+	}
+}
+
+// ids are the sockets that a query finds, and how many there are on all pages.
+func ids(t *testing.T, query string) (found []string, total int) {
+	t.Helper()
+	_, body := call(t, http.MethodGet, "paged/sockets"+query, "")
+	var page struct {
+		Sockets []struct{ ID string }
+		Total   int
+	}
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range page.Sockets {
+		found = append(found, one.ID)
+	}
+	return found, page.Total
+}
+
+func TestAdminChoosesSockets(t *testing.T) {
+	serve(t, "socketio {\nname paged\n}")
+	act := func(action, body string) {
+		t.Helper()
+		if status, text := call(t, http.MethodPost, "paged/"+action, body); status != http.StatusNoContent {
+			t.Fatalf("%s: %d %s", action, status, text)
+		}
+	}
+	clients := map[string]*polls{}
+	var vip, other string
+	for range 3 {
+		p := open(t, engine)
+		all, _ := ids(t, "")
+		for _, id := range all {
+			if clients[id] == nil {
+				clients[id], other, vip = p, vip, id
+			}
+		}
+	}
+	first, total := ids(t, "?limit=2")
+	second, again := ids(t, "?limit=2&offset=2")
+	beyond, _ := ids(t, "?offset=3")
+	if all := append(slices.Clone(first), second...); len(first) != 2 || len(second) != 1 || len(beyond) != 0 || total != 3 || again != 3 ||
+		slices.ContainsFunc(all, func(id string) bool { return clients[id] == nil }) || slices.Contains(first, second[0]) {
+		t.Errorf("pages %v and %v, then %v, of %d and %d", first, second, beyond, total, again)
+	}
+	act("join", `{"rooms":["`+vip+`"],"targets":["vip"]}`)
+	if found, total := ids(t, "?room=vip"); total != 1 || !slices.Equal(found, []string{vip}) {
+		t.Errorf("in the room: %v, %d", found, total)
+	}
+	act("emit", `{"except":["vip"],"event":"others"}`)
+	act("emit", `{"event":"all"}`)
+	if got := clients[other].receive(); !strings.HasPrefix(got, `42["others"]`) {
+		t.Errorf("the others got %q", got)
+	}
+	if got := clients[vip].receive(); got != `42["all"]` {
+		t.Errorf("the excepted got %q", got)
+	}
+	act("disconnect", `{"except":["vip"],"close":true}`)
+	for got := ""; !strings.HasSuffix(got, "\x1e1") && got != "1"; {
+		got = clients[other].receive()
+	}
+	if left, _ := ids(t, ""); !slices.Equal(left, []string{vip}) {
+		t.Errorf("left are %v", left)
 	}
 }
 

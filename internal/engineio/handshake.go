@@ -56,9 +56,9 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, c Client, set
 	c.tell(one)
 	// The OPEN packet goes alone, as from the reference server, though messages
 	// may be queued by now: some clients look at the first packet only.
-	open := newPacket(one.openPacket(settings))
-	s.stats.polling.sent(1, open.Len())
-	if err := s.writePayload(w, r, appendPayload(nil, open, version)); err != nil {
+	open := appendPayload(nil, newPacket(one.openPacket(settings)), version)
+	s.stats.polling.sent(1, len(open))
+	if err := s.writePayload(w, r, open); err != nil {
 		one.fail(reasonError)
 	}
 	return nil

@@ -184,6 +184,7 @@ func TestHooksAndNoticesComeBeforeTheEnd(t *testing.T) {
 	}
 	inBubble(t, g, func(t *testing.T, w *world) {
 		w.enter("/")
+		synctest.Wait() // the client knows a moment before those who are told of it
 		<-w.stop(nil)
 		if hooked != 1 || len(told) != 3 || told[0] != "socketio.connect" || told[1] != "socketio.drain" || told[2] != "socketio.disconnect" {
 			t.Errorf("%d hooks; told %v", hooked, told)

@@ -2,13 +2,16 @@ package hub_test
 
 import (
 	"context"
+	"io"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/gobwas/ws"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
@@ -120,7 +123,54 @@ func TestMetricsAreComplete(t *testing.T) {
 			`handshakes_total{} 1`, `refusals_total{reason=unknown_transport} 1`,
 			`connects_refused_total{namespace=,reason=invalid namespace} 1`,
 			`upgrades_total{} 0`, `packets_total{direction=in,transport=websocket} 3`, `packets_total{direction=out,transport=websocket} 4`,
+			`bytes_total{direction=in,transport=websocket} 27`, `bytes_total{direction=out,transport=websocket} 209`,
+			`bytes_total{direction=in,transport=polling} 0`, `bytes_total{direction=out,transport=polling} 0`,
 			`event_duration_seconds{event=label,namespace=/,result=ok} 1`,
 			`queued_bytes{} 0`, `slow_consumers_total{} 0`, `reloads_total{} 0`, `generations{} 1`)
+	})
+}
+
+func TestMetricsOfTrouble(t *testing.T) {
+	g := generation(config("a"))
+	g.Engine.Limits.SendBuffer = 1000
+	inBubble(t, g, func(t *testing.T, w *world) {
+		dial := func(query string) net.Conn {
+			t.Helper()
+			dialer := ws.Dialer{NetDial: w.pipes.dial}
+			conn, _, _, err := dialer.Dial(t.Context(), "ws://pipe/socket.io/?EIO=4&transport=websocket"+query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			return conn
+		}
+		// One that upgrades.
+		res, err := w.http.Get("http://pipe/socket.io/?EIO=4&transport=polling")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(open), `"sid":"`)
+		sid, _, _ := strings.Cut(rest, `"`)
+		c := &client{t, dial("&sid=" + sid), make(chan frame, 16)}
+		go c.read(nil)
+		c.send("2probe")
+		c.want("3probe")
+		c.send("5")
+		w.compare(`upgrades_total{} 1`, `sessions{transport=websocket} 1`, `bytes_total{direction=out,transport=polling} `+strconv.Itoa(len(open)))
+		// One that reads nothing: its first packet, a frame, waits, then too much does.
+		deaf := dial("")
+		w.compare(`queued_bytes{} ` + strconv.Itoa(len(open)-len(`"websocket"`)+2))
+		deaf2 := &client{t, deaf, nil}
+		deaf2.send("40")
+		synctest.Wait()
+		for range 100 {
+			deaf2.send(`421["label"]`)
+		}
+		w.compare(`slow_consumers_total{} 1`)
 	})
 }
