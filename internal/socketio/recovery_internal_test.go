@@ -217,6 +217,7 @@ func TestABusyNamespaceTakesNoRecoveryFromOthers(t *testing.T) {
 		fill()
 		c := w.dial()
 		id := c.connectTo("/quiet,", "")
+		synctest.Wait() // it is connected here as well
 		c.cut()
 		synctest.Wait()
 		if err := w.server.Namespace("/quiet").Emit("missed"); err != nil {
@@ -359,6 +360,7 @@ func TestNobodyIsRecoveredWhileRecoveryIsReplaced(t *testing.T) {
 		if err := ns.Emit("e"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		c.cut()
 		synctest.Wait()
 		before := ns.log()
