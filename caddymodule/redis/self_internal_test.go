@@ -184,3 +184,23 @@ func TestChangedSettingsCloseRooms(t *testing.T) {
 	}
 	client.says(`1["join",{"room":"r"}]`, `431[{"ok":true,`)
 }
+
+func TestAWatcherThatWaitsKeepsNoSignBack(t *testing.T) {
+	s := &state{pulse: newPulse(nil, "", nil), watchers: map[*watcher]struct{}{}}
+	may, heard := make(chan struct{}), make(chan string, 2)
+	stop := s.Watch(gateway.Watcher{
+		Gone: func(node string) { <-may; heard <- node },
+		Back: func() { heard <- "back" },
+	})
+	s.pulse.mu.Lock()
+	gone := s.pulse.tellAll(func(w *watcher) func() { return func() { w.Gone("n") } })
+	back := s.pulse.tellAll(func(w *watcher) func() { return w.Back })
+	s.pulse.mu.Unlock()
+	gone() // returns
+	back()
+	close(may)
+	if first, second := <-heard, <-heard; first != "n" || second != "back" {
+		t.Errorf("got %s, %s", first, second)
+	}
+	stop()
+}

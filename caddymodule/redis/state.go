@@ -141,8 +141,45 @@ func (w *watcher) tell(f func(gateway.Watcher)) {
 	}
 }
 
+// aside runs functions one after the other on a goroutine of its own. All methods
+// may be called concurrently.
+type aside struct {
+	running sync.WaitGroup
+	mu      sync.Mutex
+	calls   []func() // guarded by mu; the first one runs
+}
+
+func (a *aside) do(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.calls = append(a.calls, f); len(a.calls) == 1 {
+		a.running.Go(a.run)
+	}
+}
+
+func (a *aside) run() {
+	for more := true; more; {
+		a.mu.Lock()
+		f := a.calls[0]
+		a.mu.Unlock()
+		f()
+		a.mu.Lock()
+		a.calls = a.calls[1:]
+		more = len(a.calls) > 0
+		a.mu.Unlock()
+	}
+}
+
+// Watch implements [gateway.State]. Gone and Back may use the State, and so wait for
+// Redis; the signs of life must go on meanwhile.
 func (s *state) Watch(w gateway.Watcher) (stop func()) {
-	one := &watcher{Watcher: w}
+	one, calls := &watcher{Watcher: w}, new(aside)
+	if w.Gone != nil {
+		one.Gone = func(node string) { calls.do(func() { one.tell(func(gateway.Watcher) { w.Gone(node) }) }) }
+	}
+	if w.Back != nil {
+		one.Back = func() { calls.do(func() { one.tell(func(gateway.Watcher) { w.Back() }) }) }
+	}
 	s.mu.Lock()
 	s.watchers[one] = struct{}{}
 	s.mu.Unlock()
@@ -153,7 +190,8 @@ func (s *state) Watch(w gateway.Watcher) (stop func()) {
 		delete(s.watchers, one)
 		s.mu.Unlock()
 		one.mu.Lock()
-		defer one.mu.Unlock()
 		one.stopped = true
+		one.mu.Unlock()
+		calls.running.Wait()
 	}
 }
