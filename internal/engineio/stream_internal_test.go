@@ -193,22 +193,26 @@ func (st *site) stream(client *http.Client, query string, mark func(*http.Reques
 
 // testStreams is the same for HTTP/2 and HTTP/3.
 func testStreams(t *testing.T, serve func(*testing.T, *site) *http.Client, mark func(*http.Request)) {
-	start := func(t *testing.T, s *Settings) (*site, *http.Client) {
+	// What handlers read is set before the server runs: nothing orders what comes later.
+	startWith := func(t *testing.T, s *Settings, prepare func(*site)) (*site, *http.Client) {
 		st := newSite(t, s)
 		st.handlers = &sync.WaitGroup{}
 		t.Cleanup(st.handlers.Wait) // every handler returns
+		prepare(st)
 		return st, serve(t, st)
 	}
+	start := func(t *testing.T, s *Settings) (*site, *http.Client) { return startWith(t, s, func(*site) {}) }
 	const query = "EIO=4&transport=websocket"
 
 	t.Run("messages", func(t *testing.T) {
-		st, client := start(t, settings())
 		var opened, restored sync.WaitGroup
 		opened.Add(1)
 		restored.Add(1)
-		st.client = func(*http.Request) Client {
-			return Client{KeepOpen: func() func() { opened.Done(); return restored.Done }}
-		}
+		st, client := startWith(t, settings(), func(st *site) {
+			st.client = func(*http.Request) Client {
+				return Client{KeepOpen: func() func() { opened.Done(); return restored.Done }}
+			}
+		})
 		c, cut := st.stream(client, query, mark)
 		c.wantOpen()
 		r := st.next()
