@@ -75,8 +75,9 @@ func (t *topics) run() {
 	for t.c.ctx.Err() == nil {
 		nextChannels, nextPatterns := t.wanted()
 		// An error is the connection's: when it is back, so are the subscriptions.
-		_ = t.apply(channels, nextChannels, pubsub.Subscribe, pubsub.Unsubscribe)
+		// Nodes are counted by a channel: one that counts hears broadcasts already.
 		_ = t.apply(patterns, nextPatterns, pubsub.PSubscribe, pubsub.PUnsubscribe)
+		_ = t.apply(channels, nextChannels, pubsub.Subscribe, pubsub.Unsubscribe)
 		channels, patterns = nextChannels, nextPatterns
 		select {
 		case <-t.wake:

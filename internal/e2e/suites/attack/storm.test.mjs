@@ -164,9 +164,10 @@ test("40 clients join and leave one room in every way; its members see it as it 
       await answer(socket, 0);
     }
     for (const view of views) {
-      await eventually(async () => isDeepStrictEqual(...(await view.others())), "the view of a member");
+      // Those whose connection was cut last may still be in their grace time.
+      const settled = async () => view.peers.size === 32 && isDeepStrictEqual(...(await view.others()));
+      await eventually(settled, "the view of a member");
       assert.deepEqual(view.faults, []);
-      assert.equal(view.peers.size, 32);
       assert.ok(view.batches > 0, "there were batches");
     }
     for (const socket of stay) socket.close();

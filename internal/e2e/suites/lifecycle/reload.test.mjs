@@ -111,11 +111,14 @@ test("a departure after reloads is told once", async () => {
   const told = [];
   observer.on("departed", ({ id }) => told.push(id));
   for (const label of ["v1", "v2"]) await server.reload({ site: site(label) });
+  const departure = (id) => once(observer, "departed", { when: (d) => d.id === id });
   const { id } = leaver;
+  const first = departure(id);
   leaver.disconnect();
+  await first;
+  // Another one, behind which a second word of the first would come.
   const last = await connected("v4", server);
-  const lastId = last.id;
-  const end = once(observer, "departed", { when: (d) => d.id === lastId });
+  const end = departure(last.id);
   last.disconnect();
   await end;
   assert.deepEqual(told.filter((t) => t === id), [id]);
