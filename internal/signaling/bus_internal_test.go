@@ -69,6 +69,9 @@ func newBus(w *world, n int, lag bool, o Options) *bus {
 		ended.Go(node.run)
 	}
 	w.t.Cleanup(func() {
+		if b.lag { // what is under way holds locks that Close takes, and waits for time to pass
+			b.settle()
+		}
 		for _, node := range b.nodes {
 			_ = node.service.Close()
 			b.mu.Lock()
