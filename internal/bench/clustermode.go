@@ -23,15 +23,9 @@ const clusterFile = "cluster.json"
 // measureClusters runs the rounds on clusters of ours and of Node, in turn, and
 // writes JSON and table. Adapters take the place of variants.
 func measureClusters(ctx context.Context, o *options, tools *server.Tools) error {
-	results, err := earlier(o)
+	results, err := start(ctx, o, tools, clusterFile)
 	if err != nil {
 		return err
-	}
-	if results == nil {
-		results = &report.Results{Environment: environment(ctx, tools)}
-		for _, k := range o.servers {
-			results.Servers = append(results.Servers, string(k))
-		}
 	}
 	var failures []error
 	for round := range o.rounds {
@@ -55,12 +49,26 @@ func measureClusters(ctx context.Context, o *options, tools *server.Tools) error
 	return errors.Join(err, results.WriteTable(os.Stdout), errors.Join(failures...))
 }
 
-// earlier are the results that this run adds its rounds to, nil for none.
-func earlier(o *options) (*report.Results, error) {
+// start gives the results that this run adds its rounds to: those of the file, if
+// that is asked for, or new ones.
+func start(ctx context.Context, o *options, tools *server.Tools, name string) (*report.Results, error) {
+	results, err := earlier(o, name)
+	if err != nil || results != nil {
+		return results, err
+	}
+	results = &report.Results{Environment: environment(ctx, tools)}
+	for _, k := range o.servers {
+		results.Servers = append(results.Servers, string(k))
+	}
+	return results, nil
+}
+
+// earlier are the results of a file, nil for none.
+func earlier(o *options, name string) (*report.Results, error) {
 	if !o.more {
 		return nil, nil
 	}
-	file, err := os.Open(filepath.Join(o.results, clusterFile))
+	file, err := os.Open(filepath.Join(o.results, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

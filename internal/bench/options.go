@@ -50,7 +50,7 @@ func parseOptions(args []string) (*options, error) {
 	f.BoolVar(&o.soak, "soak", false, "keep Caddy under mixed load with reloads instead, first without and then with abuse")
 	f.BoolVar(&o.cluster, "cluster", false, "measure clusters around a redis-server instead; -cases are then: "+strings.Join(clusterCaseNames(), ","))
 	adapters := f.String("adapters", "streams", "with -cluster: streams, pubsub or all")
-	f.BoolVar(&o.more, "more", false, "with -cluster: add the rounds to those of the last run")
+	f.BoolVar(&o.more, "more", false, "add the rounds to those of the last run")
 	f.IntVar(&o.node, "node", 0, "with -cluster and -profile: which node, from 0")
 	f.DurationVar(&o.duration, "for", 10*time.Minute, "how long each of the two soaks lasts")
 	f.StringVar(&o.readme, "readme", "", "a README whose performance section gets the figures")

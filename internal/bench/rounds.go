@@ -17,15 +17,18 @@ import (
 	"github.com/caddy-socketio/caddy-socketio/internal/bench/server"
 )
 
+// resultsFile is where the results are kept.
+const resultsFile = "results.json"
+
 // caseTimeout bounds one case on one server.
 const caseTimeout = 2 * time.Minute
 
 // measure runs the rounds, writes JSON and plot, and prints the table. What has failed is
 // missing from them and told at the end.
 func measure(ctx context.Context, o *options, tools *server.Tools) error {
-	results := &report.Results{Environment: environment(ctx, tools)}
-	for _, k := range o.servers {
-		results.Servers = append(results.Servers, string(k))
+	results, err := start(ctx, o, tools, resultsFile)
+	if err != nil {
+		return err
 	}
 	var failures []error
 	// Rounds are the outer loop: what the machine does meanwhile then falls on all
@@ -104,6 +107,6 @@ func publish(o *options, results *report.Results) error {
 		return results.WriteSVG(w, "Cost of the same work, as a multiple of Node's (less is better)", string(server.Node))
 	}
 	return errors.Join(
-		writeFile(filepath.Join(o.results, "results.json"), results.WriteJSON),
+		writeFile(filepath.Join(o.results, resultsFile), results.WriteJSON),
 		writeFile(filepath.Join(o.results, "results.svg"), plot))
 }

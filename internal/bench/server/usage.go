@@ -36,7 +36,9 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// RSS is the resident memory of all the server's processes, in bytes.
+// RSS is the resident memory of all the server's processes, in bytes, without what
+// is mapped from files: how much of a program's own file is resident is up to the
+// kernel's reclaim, and no socket's.
 func (s *Server) RSS() (int64, error) {
 	var sum int64
 	for _, p := range s.processes {
@@ -57,12 +59,12 @@ func rssOf(pid int) (int64, error) {
 		return 0, err
 	}
 	for line := range bytes.Lines(text) {
-		if rest, ok := bytes.CutPrefix(line, []byte("Rss:")); ok {
+		if rest, ok := bytes.CutPrefix(line, []byte("Anonymous:")); ok {
 			kb, err := strconv.ParseInt(string(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte(" kB"))), 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no Rss in %d bytes", len(text))
+	return 0, fmt.Errorf("no Anonymous in %d bytes", len(text))
 }
 
 const (
