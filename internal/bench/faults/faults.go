@@ -93,7 +93,7 @@ func peak(h Host) (growth func() (float64, error), err error) {
 // returns what it holds more.
 func left(ctx context.Context, h Host, before server.Leftovers) ([]Value, error) {
 	var now server.Leftovers
-	for range 50 {
+	for range 100 { // idle workers stay for some seconds
 		var err error
 		if now, err = h.Leftovers(ctx); err != nil {
 			return nil, err

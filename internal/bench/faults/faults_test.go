@@ -61,8 +61,8 @@ func TestLeftWaitsForTheServer(t *testing.T) {
 		if err != nil || len(values) != 2 || values[0].Number != 0 || values[1].Number != 0 {
 			t.Fatalf("got %v, %v", values, err)
 		}
-		if values, err = left(t.Context(), &fakeHost{files: 200}, before); err != nil || values[0].Number != 145 {
-			t.Fatalf("it waits no longer than for fifty looks: got %v, %v", values, err)
+		if values, err = left(t.Context(), &fakeHost{files: 200}, before); err != nil || values[0].Number != 95 {
+			t.Fatalf("it waits no longer than for a hundred looks: got %v, %v", values, err)
 		}
 	})
 }
