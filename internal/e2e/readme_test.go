@@ -84,7 +84,7 @@ func TestREADMEsXcaddy(t *testing.T) {
 	cmd.Env = append(os.Environ(), "XCADDY="+path, "CADDY_VERSION="+strings.TrimSpace(string(version)), "GOPROXY="+unpublished(t), "GOFLAGS=-mod=mod")
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "Bad Gateway") {
-		t.Skipf("the module proxy cannot be reached:\n%s", out)
+		missing(t, "the module proxy", string(out))
 	}
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", line, err, out)
@@ -106,7 +106,7 @@ func unpublished(t *testing.T) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), ",")
 	upstream, err := url.Parse(first)
 	if err != nil || !strings.HasPrefix(upstream.Scheme, "http") {
-		t.Skipf("there is no module proxy: GOPROXY is %q", first)
+		missing(t, "a module proxy", "GOPROXY is "+first)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
