@@ -29,8 +29,9 @@ export function open(namespace, transports, on) {
     on.state("connected", "Connected");
     on.note("connect", `connected to ${namespace} as ${socket.id}`);
     on.transport(socket.io.engine.transport.name);
-    // The engine is new after each reconnection, and so is its upgrade event.
-    socket.io.engine.once("upgrade", (transport) => on.transport(transport.name));
+    // The engine is new after each reconnection, and so is its upgrade event. An
+    // engine that is left on its way to websocket arrives there before it closes.
+    socket.io.engine.once("upgrade", (transport) => socket.connected && on.transport(transport.name));
   });
   socket.on("disconnect", (reason) => {
     on.state(socket.active ? "connecting" : "offline", socket.active ? "Reconnecting" : "Offline");

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Browser, shows } from "../../lib/browser.mjs";
 import { startCaddy } from "../../lib/caddy.mjs";
 import { directive } from "../../lib/caddyfile.mjs";
+import { Inbox } from "../../lib/wait.mjs";
 import { withPages } from "../../lib/web.mjs";
 
 const SITE = withPages(directive({ namespaces: ["namespace /", "namespace /webrtc"] }));
@@ -53,6 +54,41 @@ for (const transport of ["polling", "websocket"]) {
     await page.close();
   });
 }
+
+// The page changes its transport once it has the answer to its probe and no poll is
+// under way. In between it is left here.
+test("a connection that is left on its way to websocket says no more", async () => {
+  const page = await browser.context.newPage();
+  const probed = new Inbox();
+  const polled = new Inbox();
+  const closed = new Inbox();
+  let upgrading = true;
+  await page.routeWebSocket(/transport=websocket/, (ws) => {
+    const server = ws.connectToServer();
+    server.onMessage((message) => (message === "3probe" ? probed.push(() => ws.send(message)) : ws.send(message)));
+    ws.onClose(() => closed.push(server.close()));
+  });
+  await page.route(/transport=polling&.*sid=/, async (route) => {
+    const response = await route.fetch();
+    const hold = upgrading && route.request().method() === "GET" && !(await response.text()).startsWith("40");
+    if (hold) polled.push(() => route.fulfill({ response }));
+    else await route.fulfill({ response });
+  });
+  await page.goto(server.url);
+  await online(page);
+  const [answerProbe, endPoll] = [await probed.take("the answer to the probe"), await polled.take("the end of a poll")];
+  upgrading = false; // what follows is the second connection's
+  answerProbe();
+  await page.selectOption("#transport", "polling");
+  await page.click("#connect");
+  await online(page);
+  await endPoll();
+  await closed.take("the end of the first connection");
+  await pings(page);
+  assert.equal(await page.textContent("#transport-in-use"), "polling");
+  await page.unrouteAll({ behavior: "ignoreErrors" }); // a poll is always under way
+  await page.close();
+});
 
 test("another namespace, and one that does not exist", async () => {
   const page = await open();
