@@ -127,6 +127,7 @@ func (c *conn) prepare(name string) *Socket {
 		c.refuse(name, answerMany, "limit")
 		return nil
 	}
+	c.server.busy.add(1) // until its queue is held no more
 	return s
 }
 
@@ -165,7 +166,6 @@ func (s *Server) middleware(lib *library.Socket, next func(*types.ExtendedError)
 		one.restored, _ = lib.Data().(*record)
 	}
 	one.ns.register(one)
-	s.busy.add(1)
 	s.workers.run(&admission{one, next})
 }
 
@@ -177,7 +177,6 @@ type admission struct {
 
 func (a *admission) run() {
 	s := a.socket
-	defer s.ns.server.busy.add(-1)
 	defer s.release()
 	if err := s.admit(); err != nil {
 		a.next(s.refusal(err))

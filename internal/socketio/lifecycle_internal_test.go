@@ -187,3 +187,35 @@ func TestConnectTimeout(t *testing.T) {
 		busy.want(`31[1]`)
 	})
 }
+
+// slowObserver takes its time to note a connection.
+type slowObserver struct {
+	nobody
+	release      chan struct{}
+	disconnected atomic.Int64
+}
+
+func (o *slowObserver) Connected(string, string, gateway.Socket) { <-o.release }
+
+func (o *slowObserver) Disconnected(string, string, gateway.Socket, string) { o.disconnected.Add(1) }
+
+// A socket that has just been told that it is connected is no worker's yet.
+func TestCloseWaitsForSocketsThatAreBeingLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &slowObserver{release: make(chan struct{})}
+		w := newWorld(t, Settings{Namespaces: namespaces("/", echo), Observer: seen})
+		c := w.dial()
+		c.enter("/")
+		synctest.Wait()
+		closed := make(chan error, 1)
+		go func() { closed <- w.server.Close(t.Context()) }()
+		synctest.Wait()
+		if len(closed) != 0 {
+			t.Error("Close did not wait")
+		}
+		close(seen.release)
+		if err := <-closed; err != nil || seen.disconnected.Load() != 1 {
+			t.Errorf("%v, %d disconnects were noted", err, seen.disconnected.Load())
+		}
+	})
+}

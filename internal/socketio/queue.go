@@ -26,7 +26,8 @@ type queue struct {
 // client has been told that it is connected, or has gone.
 func (q *queue) init() { q.busy, q.holds = true, 2 }
 
-// release takes one of the two holds back.
+// release takes one of the two holds back. Up to the last a stop waits for the
+// socket, which may be in the library's hands then, and in no worker's.
 func (s *Socket) release() {
 	q := &s.queue
 	q.mu.Lock()
@@ -37,6 +38,7 @@ func (s *Socket) release() {
 	}
 	q.busy = false
 	q.start(s)
+	s.ns.server.busy.add(-1)
 }
 
 // start gets a worker if there is work and none has it. It must be called with mu

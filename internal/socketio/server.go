@@ -24,7 +24,7 @@ type Server struct {
 	engine  engine.BaseServer
 	parent  library.ParentNamespace
 	workers *workers
-	busy    busy         // handlers that run, and acks that are waited for
+	busy    busy         // sockets being let in, handlers that run, and acks that are waited for
 	kept    atomic.Int64 // what recovery keeps, in bytes
 	// heaviest is the history that keeps the most, about.
 	heaviest atomic.Pointer[history]
