@@ -366,7 +366,7 @@ func (c *conn) identified(user string) {
 	}
 }
 
-// entered is called for each socket that its client has been told of.
+// entered is called for each socket whose client is about to be told of it.
 func (c *conn) entered() {
 	c.stopTimeout()
 	c.session.Entered()

@@ -105,10 +105,12 @@ func (s *Socket) refusal(err error) *types.ExtendedError {
 }
 
 // opening is called by the adapter right before CONNECT is written: from then on
-// events may come, or the end.
+// events may come, or the end, and whoever has read it may count on its place.
 func (s *Socket) opening() {
 	s.conn.identified(s.userID())
-	s.phase.CompareAndSwap(phaseConnecting, phaseOpening)
+	if s.phase.CompareAndSwap(phaseConnecting, phaseOpening) {
+		s.conn.entered()
+	}
 }
 
 // ready is called when the client has been told that it is connected.
@@ -116,7 +118,6 @@ func (s *Socket) ready() {
 	if !s.begin() {
 		return
 	}
-	s.conn.entered()
 	s.ns.server.settings().Observer.Connected(s.ns.configured(), s.Transport(), s)
 	s.log().Info("client connected", s.fields(zap.String("session", s.conn.session.Label()))...)
 	s.watchExpiry()

@@ -188,6 +188,26 @@ func TestConnectTimeout(t *testing.T) {
 	})
 }
 
+// Who has been told may act on it: its place among those that have entered nothing
+// is another's by then.
+func TestEntryCountsBeforeTheClientKnows(t *testing.T) {
+	inBubble(t, one(echo), func(t *testing.T, w *world) {
+		session := &scriptedSession{}
+		session.onSend = func() {
+			if !session.entered.Load() {
+				t.Error("the client is told first")
+			}
+		}
+		if err := w.server.accept(session).Receive([]byte("0"), false); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if session.sent.Load() == 0 {
+			t.Error("the client is not told")
+		}
+	})
+}
+
 // slowObserver takes its time to note a connection.
 type slowObserver struct {
 	nobody
