@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,15 +34,23 @@ type server struct {
 // patience is for what must happen, on a busy machine too.
 const patience = 30 * time.Second
 
+// nextPort is where the search for a free one goes on: no two are the same.
+var nextPort = rand.IntN(8000)
+
+// freePort is below those that systems give to outgoing connections, and to who asks
+// for any: a server that restarts finds its port still free.
 func freePort(t *testing.T) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		nextPort++
+		port := strconv.Itoa(12_000 + nextPort%8000)
+		if free, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			_ = free.Close()
+			return port
+		}
 	}
-	defer free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	return port
+	t.Fatal("there is no free port")
+	return ""
 }
 
 // startServer starts redis-server without persistence. An argument PORT becomes
