@@ -16,6 +16,9 @@ const (
 	// to its own times; renewal is how often they say that they do.
 	lifetime = 10 * time.Minute
 	renewal  = 3 * time.Minute
+	// lateness is how long after its time something is done by others than the
+	// keeper.
+	lateness = 3 * time.Second
 )
 
 // roomPrefix is that of the keys of rooms.
@@ -27,8 +30,9 @@ const roomPrefix = "room/"
 // that was written or read last, unless another node has told of a newer one, so
 // that a relay asks nobody.
 //
-// The node that has written a room last is its keeper: it alone sets a timer. When
-// it is gone, the others look after the rooms that they have peers in.
+// The node that has written a room last is its keeper, and sets a timer. When it is
+// gone, the others look after the rooms that they have peers in. They also set a
+// later timer: the keeper may live on without the namespace.
 //
 // All methods may be called concurrently. A place's turn is taken before any other
 // lock; mu, a place's mu and the client's are held for moments only.
@@ -69,7 +73,7 @@ type place struct {
 	noted   uint64
 	doubted bool
 	timer   *time.Timer
-	armed   bool
+	armed   bool // timer is set as the keeper's
 }
 
 // NewShared makes a store for a node of a cluster. Its Service must be closed
@@ -179,6 +183,7 @@ func (cl *cluster) forget(p *place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.users == 0 && len(p.seats) == 0 && !p.armed && cl.places[p.name] == p {
+		p.disarm()
 		delete(cl.places, p.name)
 	}
 }
@@ -211,6 +216,8 @@ func (cl *cluster) at(name string) *place {
 type note struct {
 	// Out are sockets that have left the room.
 	Out []string `json:"out,omitempty"`
+	// Due is what [Room.due] is after the write, as in a document.
+	Due int64 `json:"due,omitempty"`
 }
 
 // noted takes note of another node's write.
@@ -223,16 +230,16 @@ func (cl *cluster) noted(key string, version uint64, text []byte) {
 	if p == nil {
 		return
 	}
+	var n note
+	if json.Unmarshal(text, &n) != nil {
+		n = note{} // another release's, which has to say nothing to this one
+	}
 	p.mu.Lock()
 	if version > p.noted {
 		p.noted = version
-		p.disarm()
+		cl.set(p, fromMicros(n.Due), false)
 	}
 	p.mu.Unlock()
-	var n note
-	if json.Unmarshal(text, &n) != nil {
-		return // another release's, which has to say nothing to this one
-	}
 	cl.putOut(name, n.Out)
 }
 

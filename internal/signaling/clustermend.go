@@ -16,15 +16,56 @@ const (
 	mendingGap = 500 * time.Millisecond
 )
 
+// errOvertaken is the outcome of a change that has done what was due, and has
+// nothing else done yet.
+var errOvertaken = errors.New("the room was looked after first")
+
 // overtake does what is due in a room before it is changed: what its keeper would
-// have done or is about to do, and what the end of a node means for its peers.
-func (cl *cluster) overtake(r *Room) {
+// have done or is about to do, or what nobody did since no node had a part in the
+// room, and what the end of a node means for its peers. It reports whether there
+// was something. That is written before the change is made: it counts whether or not
+// the change is refused, and a room that ends with it is not there for the change.
+func (cl *cluster) overtake(r *Room) (overdue bool) {
+	if len(r.list) == 0 {
+		return false
+	}
 	for _, p := range slices.Clone(r.list) {
-		if !p.away && p.node != r.node && cl.shared.Gone(p.node) {
+		if !p.away && cl.deserted(r, p) {
 			r.depart(p)
+			overdue = true
 		}
 	}
+	due := r.due()
+	if due.IsZero() || r.now.Before(due) {
+		return overdue
+	}
+	last := r.now
+	if n := len(r.absent); n > 0 && !overdue {
+		last = r.absent[n-1].deadline
+	}
 	r.tick()
+	if len(r.list) == 0 {
+		r.emptyAt = last.Add(r.opts.EmptyTimeout)
+	}
+	return overdue || !r.due().Equal(due)
+}
+
+// deserted reports whether a peer that is not away has nobody who would notice its
+// end: its node is gone, or it is of this node, but from before the namespace was
+// removed here and came back.
+func (cl *cluster) deserted(r *Room, p *Peer) bool {
+	if p.node != r.node {
+		return cl.shared.Gone(p.node)
+	}
+	if p.client != nil {
+		return false
+	}
+	for c := range cl.seated(r.name) {
+		if c.id == p.socket {
+			return false // it is about to leave
+		}
+	}
+	return true
 }
 
 // mend has rooms looked after soon.

@@ -51,12 +51,15 @@ func (u *update) run(ctx context.Context) error {
 		r.held = new(held)
 		err = u.change(r)
 		u.undo = append(u.undo, r.held.undo...)
-		if err != nil {
+		overtaken := errors.Is(err, errOvertaken)
+		if err != nil && !overtaken {
 			return err
 		}
 		var done bool
-		if v, done, err = u.write(ctx, r, v); done {
+		if v, done, err = u.write(ctx, r, v); done && !overtaken {
 			return nil
+		} else if done {
+			v, err = u.load(ctx)
 		}
 	}
 	var own *Error
@@ -142,7 +145,7 @@ func (u *update) write(ctx context.Context, r *Room, v Value) (_ Value, done boo
 		return v, false, err
 	}
 	t := new(turn)
-	steps, err := cl.steps(p.name, acts, t)
+	steps, err := cl.steps(p.name, acts, t, due)
 	if err != nil {
 		return v, false, err
 	}
@@ -217,11 +220,11 @@ func (t *turn) begin() bool {
 
 // steps make of acts what is published: events, and a note for each row of acts
 // between them. One note at least tells the others of the write.
-func (cl *cluster) steps(name string, acts []effect, t *turn) (steps []Step, err error) {
+func (cl *cluster) steps(name string, acts []effect, t *turn, due time.Time) (steps []Step, err error) {
 	var runs []func()
 	var out []string
 	pass := func() error {
-		text, err := json.Marshal(note{out})
+		text, err := json.Marshal(note{out, micros(due)})
 		acting, leaving := runs, out
 		steps = append(steps, Step{Note: text, Run: func() {
 			if !t.begin() {
@@ -267,27 +270,36 @@ func (a *effect) step(room string) Step {
 	return s
 }
 
-// arm sets the timer of a room that this node has written last.
+// arm sets the timer of a room that is at that version.
 func (cl *cluster) arm(p *place, r *Room, version uint64, due time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.noted > version || r.keeper != r.node {
-		return // another node's, which sets its own
+	if p.noted > version {
+		return // that is newer
 	}
+	cl.set(p, due, r.keeper == r.node)
+}
+
+// set sets the timer to when something is due, or stops it if that is zero. It must
+// be called with p's mu held.
+func (cl *cluster) set(p *place, due time.Time, keeper bool) {
 	p.disarm()
-	if due.IsZero() || r.ended {
+	if due.IsZero() {
 		return
 	}
-	p.armed = true
+	if p.armed = keeper; !keeper {
+		due = due.Add(lateness)
+	}
 	p.timer = time.AfterFunc(max(due.Sub(cl.shared.Now()), 0), func() { cl.due(p) })
 }
 
 // disarm must be called with mu held.
 func (p *place) disarm() {
-	if p.armed {
+	if p.timer != nil {
 		p.timer.Stop()
-		p.armed = false
+		p.timer = nil
 	}
+	p.armed = false
 }
 
 // due does what is due in a room.

@@ -136,8 +136,8 @@ func (s *Service) update(room string, create bool, change func(*Room) error) err
 		r.opts, r.now = s.opts.Load(), s.store.Now()
 		// Deferred: a panic must not leave a room without its timer.
 		defer s.settle(r)
-		if s.cluster != nil {
-			s.cluster.overtake(r)
+		if s.cluster != nil && s.cluster.overtake(r) {
+			return errOvertaken
 		}
 		return change(r)
 	})
@@ -197,6 +197,9 @@ func (r *Room) tick() {
 
 // due is the next deadline, zero if there is none.
 func (r *Room) due() time.Time {
+	if r.ended {
+		return time.Time{}
+	}
 	next := r.emptyAt
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
