@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type connection struct {
 	sender  *sender
 	logs    limiter
 	metrics *metrics
+	unshare func() error // nil for a connection outside of the pool
 
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
@@ -76,6 +78,9 @@ func (c *connection) Destruct() error {
 	c.ended.Wait()
 	err := c.client.Close() // which ends the stream's reader, though it waits
 	c.read.Wait()
+	if c.unshare != nil {
+		err = errors.Join(err, c.unshare())
+	}
 	return err
 }
 

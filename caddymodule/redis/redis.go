@@ -121,7 +121,7 @@ func (r *Cluster) Provision(ctx caddy.Context) error {
 	}
 	r.held = true
 	var again prometheus.AlreadyRegisteredError // by another server of this config
-	if err := ctx.GetMetricsRegistry().Register(c); err != nil && !errors.As(err, &again) {
+	if err := ctx.GetMetricsRegistry().Register(c.metrics); err != nil && !errors.As(err, &again) {
 		return fmt.Errorf("cluster redis: registering metrics: %w", err)
 	}
 	events, err := ctx.App("events")
@@ -225,7 +225,12 @@ func (r *Cluster) Join(ns string, local gateway.Local) (gateway.Link, error) {
 var pool = caddy.NewUsagePool()
 
 func acquire(o *options) (*connection, error) {
-	v, _, err := pool.LoadOrNew(o.key(), func() (caddy.Destructor, error) { return newConnection(o), nil })
+	v, _, err := pool.LoadOrNew(o.key(), func() (caddy.Destructor, error) {
+		c := newConnection(o)
+		var err error
+		c.unshare, err = c.share()
+		return c, err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -198,6 +198,35 @@ func TestServersOfOneAddressShareTheClient(t *testing.T) {
 	}
 }
 
+// Servers that use one Redis with different settings are seen in the metrics, which
+// add up, and keep their counts when one of them goes.
+func TestConnectionsToOneRedisCountTogether(t *testing.T) {
+	s := startServer(t)
+	site := newSite(t)
+	server := func(name, option string) string {
+		return fmt.Sprintf("socketio {\nname %s\npath /%s/\ncluster redis redis://%s {\n%s\n}\n}\n", name, name, s.address, option)
+	}
+	metric := func(name string) string {
+		_, rest, _ := strings.Cut(ask(t, http.MethodGet, "http://"+site.admin+"/metrics", ""),
+			"\ncaddy_socketio_redis_"+name+`{address="`+s.address+`",prefix="socket.io"} `)
+		value, _, _ := strings.Cut(rest, "\n")
+		return value
+	}
+	good, bad := server("together-one", "timeout 2s"), server("together-two", "user nobody\npassword wrong")
+	site.serve(good + bad)
+	if n := len(connections()); n != 2 {
+		t.Fatalf("%d connections", n)
+	}
+	eventually(t, "the refused one is seen", func() bool { return metric("outages_total") == "1" && metric("up") == "0" })
+	site.serve(good)
+	eventually(t, "the refused one is gone", func() bool { return metric("outages_total") == "1" && metric("up") == "1" })
+	site.serve("respond ok")
+	eventually(t, "nothing is left", func() bool {
+		_, there := measured.References(series{s.address, "socket.io"})
+		return !there && len(connections()) == 0
+	})
+}
+
 // Nobody listens there: nothing is dialled before the config is live.
 func TestValidateNeedsNoRedis(t *testing.T) {
 	site := newSite(t)
