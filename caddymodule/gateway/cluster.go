@@ -31,10 +31,15 @@ type Local interface {
 	// Deliver sends an event. Calls for one link follow one another, in the
 	// cluster's order.
 	Deliver(m *Message)
-	// Gap tells, between two calls of Deliver, that messages have been lost
-	// there, or that one has its place there that was delivered before without:
-	// no socket can be recovered over that from what this node keeps.
+	// Gap tells, between two calls of Deliver, that a message has its place
+	// there that was delivered before without: no socket can be recovered over
+	// that from what this node keeps.
 	Gap()
+	// Missed is Gap for messages that have been lost there. The sockets that are
+	// connected to this node have not got them, and will not be recovered
+	// later: they stay, but once their connection is lost they come back as new
+	// ones.
+	Missed()
 	// Ask sends an event, tells by asked how many sockets were sent it, and calls
 	// ack for each that answers until ctx ends. It does not wait.
 	Ask(ctx context.Context, m *Message, asked func(n int), ack func(Args))

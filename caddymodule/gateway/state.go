@@ -106,8 +106,8 @@ type Watcher struct {
 	// State.
 	Gone func(node string)
 	// Back is called when this node is in touch with the cluster again after
-	// it was not: others may have taken it for gone, and notes and events may
-	// have been lost. It may use the State.
+	// it was not, or has missed messages: others may have taken it for gone,
+	// and notes and events may have been lost. It may use the State.
 	Back func()
 }
 

@@ -141,6 +141,8 @@ func (m *member) Deliver(e *gateway.Message) {
 
 func (m *member) Gap() { m.hear("gap") }
 
+func (m *member) Missed() { m.hear("missed") }
+
 func (m *member) Ask(_ context.Context, e *gateway.Message, asked func(int), ack func(gateway.Args)) {
 	asked(1)
 	ack(answer(m.name + " to " + string(e.Data)))

@@ -13,8 +13,8 @@ import (
 // live as long as one of them, so that no count goes down meanwhile. All methods
 // may be called concurrently.
 type metrics struct {
-	labels                                prometheus.Labels
-	dropped, malformed, outages, overruns prometheus.Counter
+	labels                                        prometheus.Labels
+	dropped, malformed, outages, overruns, missed prometheus.Counter
 
 	mu          sync.Mutex
 	connections []*connection // guarded by mu
@@ -39,6 +39,7 @@ func newMetrics(o *options) *metrics {
 	m.malformed = counter("malformed_total", "Messages skipped since they could not be read.")
 	m.outages = counter("outages_total", "Times at which Redis went away.")
 	m.overruns = counter("overruns_total", "Times at which the stream was trimmed before it was read.")
+	m.missed = counter("missed_total", "Messages of the stream that were trimmed before they were read, as far as Redis tells.")
 	return m
 }
 
@@ -71,7 +72,7 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByC
 
 // Collect implements [prometheus.Collector].
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
-	for _, one := range []prometheus.Counter{m.dropped, m.malformed, m.outages, m.overruns} {
+	for _, one := range []prometheus.Counter{m.dropped, m.malformed, m.outages, m.overruns, m.missed} {
 		one.Collect(out)
 	}
 	queued, up := 0, 1.0

@@ -170,6 +170,18 @@ func (a *aside) run() {
 	}
 }
 
+// missed is called when notes may have been lost: whoever goes by them has to look
+// anew.
+func (s *state) missed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		if w.Back != nil {
+			w.Back() // on a goroutine of its own
+		}
+	}
+}
+
 // Watch implements [gateway.State]. Gone and Back may use the State, and so wait for
 // Redis; the signs of life must go on meanwhile.
 func (s *state) Watch(w gateway.Watcher) (stop func()) {

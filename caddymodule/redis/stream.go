@@ -35,6 +35,9 @@ type stream struct {
 	// since.
 	sure   string
 	unsure int
+	// added is how many entries there ever were up to position, about, sureAdded
+	// up to sure. They mean nothing with a Redis before version 7.
+	added, sureAdded int64
 }
 
 func newStream(c *connection) *stream {
@@ -76,18 +79,19 @@ func (s *stream) run() {
 func (s *stream) attach() error {
 	ctx, cancel := context.WithTimeout(s.c.ctx, s.c.options.timeout())
 	defer cancel()
-	last, err := s.c.client.XRevRangeN(ctx, s.c.options.Stream, "+", "-", 1).Result()
-	if err != nil {
+	end, added := "0-0", int64(0)
+	info, err := s.c.client.XInfoStream(ctx, s.c.options.Stream).Result()
+	switch {
+	case err == nil:
+		end, added = info.LastGeneratedID, info.EntriesAdded
+	case !isReply(err) || !strings.Contains(err.Error(), "no such key"):
 		return err
-	}
-	end := "0-0"
-	if len(last) > 0 {
-		end = last[0].ID
 	}
 	s.unsure = sureCount
 	if at := s.position.Load(); at == nil || before(end, *at) {
 		s.position.Store(&end)
 		s.sure, s.unsure = end, 0
+		s.added, s.sureAdded = added, added
 	}
 	return nil
 }
@@ -113,11 +117,12 @@ func (s *stream) read() error {
 			s.take(&one.Messages[i])
 			s.position.Store(&one.Messages[i].ID)
 		}
+		s.added += int64(len(one.Messages))
 		if int64(len(one.Messages)) < s.pace.count { // that was the end
 			s.unsure = 0
 		}
 		if s.unsure == 0 {
-			s.sure = *s.position.Load()
+			s.sure, s.sureAdded = *s.position.Load(), s.added
 		}
 		s.pace.read(one.Messages)
 	}
@@ -130,7 +135,7 @@ func (s *stream) mind(ctx context.Context, n int) error {
 	if s.unsure += n; s.unsure < sureCount {
 		return nil
 	}
-	lost, err := s.lost(ctx)
+	lost, trimmed, err := s.lost(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,8 +144,13 @@ func (s *stream) mind(ctx context.Context, n int) error {
 		return nil
 	}
 	s.c.metrics.overruns.Inc()
-	logger().Error("messages of other nodes were lost: the stream was trimmed before this node had read them; raise max_length",
-		zap.String("address", s.c.options.display()), zap.Int64("max_length", s.c.options.MaxLength))
+	fields := []zap.Field{zap.String("address", s.c.options.display()), zap.Int64("max_length", s.c.options.MaxLength)}
+	if n := trimmed - s.sureAdded; n > 0 {
+		s.c.metrics.missed.Add(float64(n))
+		fields = append(fields, zap.Int64("messages", n))
+	}
+	s.added = max(s.added, trimmed)
+	logger().Error("messages missed: the stream was trimmed before this node had read them; raise max_length", fields...)
 	for _, l := range s.c.all() {
 		l.overrun()
 	}
@@ -153,27 +163,30 @@ local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 return first[1] and first[1][1] or ''
 `
 
-// lost reports whether entries behind sure have been trimmed. A stream that was
-// never trimmed is a new one: Redis has been restarted without the old one.
-func (s *stream) lost(ctx context.Context) (bool, error) {
+// lost reports whether entries behind sure have been trimmed, and how many ever were.
+// A stream that was never trimmed is a new one: Redis has been restarted without the
+// old one.
+func (s *stream) lost(ctx context.Context) (lost bool, trimmed int64, err error) {
 	first, err := s.c.client.Eval(ctx, oldest, []string{s.c.options.Stream}).Text()
 	if err != nil || !before(s.sure, first) {
-		return false, err
+		return false, 0, err
 	}
 	info, err := s.c.client.XInfoStream(ctx, s.c.options.Stream).Result()
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
-	return info.EntriesAdded != info.Length, nil
+	trimmed = info.EntriesAdded - info.Length
+	return trimmed != 0, trimmed, nil
 }
 
 // overrun is called when entries have been lost. Some of this link's own may be
-// among them, which then will not come back.
+// among them, which then will not come back, and notes of the state.
 func (l *link) overrun() {
 	l.release()
 	l.delivering.Lock()
-	defer l.delivering.Unlock()
-	l.local.Gap()
+	l.local.Missed()
+	l.delivering.Unlock()
+	l.state.missed()
 }
 
 // take hands an entry to the links of its namespace.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
@@ -59,22 +60,33 @@ func (s *server) add(from, n, maxLength int, pad string) (last string) {
 }
 
 // A node that reads more slowly than the stream is trimmed notices it before it
-// hands on what it still finds; one that keeps up notices nothing.
+// hands on what it still finds; one that keeps up notices nothing. Who goes by notes
+// of the state is told, since some of them may be among what was lost.
 func TestAnOverrunIsNoticed(t *testing.T) {
 	s := startServer(t)
 	m := reader(t, s, 100)
+	again := make(chan struct{}, 9)
+	defer m.l.state.Watch(gateway.Watcher{Back: func() { again <- struct{}{} }})()
 	if heard := m.reads(s.add(0, 90, 100, "")); len(heard) != 90 {
 		t.Errorf("heard %d of 90", len(heard))
 	}
 	if heard := m.reads(s.add(90, 99, 100, "")); len(heard) != 99 {
 		t.Errorf("heard %d of 99", len(heard))
 	}
-	if n := count(t, m.c.metrics.overruns); n != 0 {
-		t.Fatalf("%d overruns", n)
+	if n, missed := count(t, m.c.metrics.overruns), count(t, m.c.metrics.missed); n != 0 || missed != 0 {
+		t.Fatalf("%d overruns, %d missed", n, missed)
 	}
 	heard := m.reads(s.add(1000, 300, 100, ""))
-	if n := count(t, m.c.metrics.overruns); n != 1 || slices.Index(heard, "gap") < 0 || len(heard) != 101 {
+	if n := count(t, m.c.metrics.overruns); n != 1 || slices.Index(heard, "missed") < 0 || len(heard) != 101 {
 		t.Errorf("%d overruns, heard %v", n, heard)
+	}
+	if n := count(t, m.c.metrics.missed); n < 200 || n >= 200+sureCount {
+		t.Errorf("of 200, %d were missed", n)
+	}
+	select {
+	case <-again:
+	case <-time.After(patience):
+		t.Error("the state's watchers are not told")
 	}
 	if heard := m.reads(s.add(2000, 1, 100, "")); len(heard) != 1 {
 		t.Errorf("later: heard %v", heard)
@@ -92,8 +104,11 @@ func TestAnOverrunDuringAnOutageIsNoticedAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if heard := m.reads("n1299"); heard[0] != "gap" || len(heard) != 101 || heard[1] != "n1200" {
+	if heard := m.reads("n1299"); heard[0] != "missed" || len(heard) != 101 || heard[1] != "n1200" {
 		t.Errorf("heard %v", heard)
+	}
+	if n := count(t, m.c.metrics.missed); n != 200 {
+		t.Errorf("of 200, %d were missed", n)
 	}
 	// An empty Redis, to which another node has come first, has trimmed nothing.
 	s.do("DEL", "socket.io")

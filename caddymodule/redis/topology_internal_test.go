@@ -30,7 +30,7 @@ func bothWays(t *testing.T, config *Cluster) {
 
 // rights are those that the README asks for. A pattern that is subscribed to has to
 // be among them as it is.
-const rights = "~app-* ~{app-* ~sio:session:* &app-* &app-pubsub#/#* +@connection +@pubsub +@scripting +multi +exec +xadd +xread +xrange +xrevrange +xinfo|stream +set +getdel +hmget +hget +hset +hincrby +hdel " +
+const rights = "~app-* ~{app-* ~sio:session:* &app-* &app-pubsub#/#* +@connection +@pubsub +@scripting +multi +exec +xadd +xread +xrange +xinfo|stream +set +getdel +hmget +hget +hset +hincrby +hdel " +
 	"+hgetall +del +pexpire +scan +time"
 
 func TestAUserWithFewRightsInADatabase(t *testing.T) {

@@ -282,6 +282,39 @@ func TestNoRecoveryOverAGap(t *testing.T) {
 	})
 }
 
+// A socket that was connected while its node lost messages has a hole in what it
+// got, of which it may learn by coming back as a new one.
+func TestNoSocketWithAHoleIsRecovered(t *testing.T) {
+	recovering(t, func(t *testing.T, c *fakeCluster, w *world, emit func(string)) {
+		one := w.dial()
+		holed := one.connect("")
+		emit("before")
+		c.locals[0].Missed()
+		two := w.dial()
+		whole := two.connect("")
+		emit("after")
+		one.want(`2["before",*`, `2["after",*`) // it stays
+		two.want(`2["after",*`)
+		one.cut()
+		two.cut()
+		synctest.Wait()
+		emit("away")
+		last := c.log[1].Offset
+		other := newWorld(t, Settings{Namespaces: namespaces("/", silent), Cluster: c, Recovery: time.Minute})
+		for name, world := range map[string]*world{"this node": w, "another": other} {
+			one = world.dial()
+			if after := one.connect(back(holed, last)); after.Sid == holed.Sid {
+				t.Errorf("it was recovered on %s", name)
+			}
+		}
+		two = w.dial()
+		if after := two.connect(back(whole, last)); after != whole {
+			t.Error("who has come since was not recovered")
+		}
+		two.want(`2["away",*`)
+	})
+}
+
 func TestPositions(t *testing.T) {
 	for _, offset := range []string{"0-0", "1764086400000-0", "1764086400000-16777215"} {
 		if n, ok := parsePosition(offset); !ok || formatPosition(n) != offset {

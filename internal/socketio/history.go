@@ -247,6 +247,12 @@ func (h *history) close() {
 	for pid := range h.records {
 		h.forget(pid)
 	}
+	h.unwatchAll()
+}
+
+// unwatchAll makes sure that the state of none of the sockets of now is kept. It must
+// be called with mu held.
+func (h *history) unwatchAll() {
 	for _, s := range h.live {
 		s.setWatcher(nil, "")
 	}

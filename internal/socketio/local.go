@@ -83,6 +83,18 @@ func (l *local) Gap() {
 	log.lose()
 }
 
+// Missed implements [gateway.Local].
+func (l *local) Missed() {
+	log := l.ns.log()
+	if log == nil || log.shared == nil {
+		return
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	log.lose()
+	log.unwatchAll()
+}
+
 // Ask implements [gateway.Local].
 func (l *local) Ask(ctx context.Context, m *gateway.Message, asked func(n int), ack func(gateway.Args)) {
 	t := l.target(m.Set)
