@@ -19,6 +19,9 @@ const (
 // lingerTimeout is how long a client has to answer a close frame.
 const lingerTimeout = 5 * time.Second
 
+// farewell is how long a client that has given up its poll may still post.
+const farewell = time.Second
+
 // Close writes what is queued, for at most Settings.WriteTimeout, then closes
 // the session. The receiver is told at once.
 func (s *Session) Close(reason string) {
@@ -27,13 +30,15 @@ func (s *Session) Close(reason string) {
 
 // shut starts the close. On a websocket last is its last frame; a waiting poll
 // gets the close packet, and so does the next one if the queue is to be flushed.
-// It reports false if the session is no longer open.
+// It reports false if the session is closing already.
 func (s *Session) shut(reason string, last *Message, flushing bool) bool {
 	s.mu.Lock()
-	if s.state != stateOpen {
+	if s.state >= stateClosing {
 		s.mu.Unlock()
 		return false
 	}
+	// Nobody comes for what is queued.
+	flushing = flushing && s.state == stateOpen
 	// From here on Send refuses, so nothing can get behind the last frame.
 	s.state = stateClosing
 	if !flushing {
@@ -66,7 +71,7 @@ func (s *Session) shut(reason string, last *Message, flushing bool) bool {
 func (s *Session) fail(reason string) {
 	s.mu.Lock()
 	tell := func() {}
-	if s.state == stateOpen {
+	if s.state < stateClosing {
 		tell = s.close(reason)
 	}
 	s.state = stateClosing
@@ -83,6 +88,26 @@ func (s *Session) fail(reason string) {
 	probe.cut()
 	s.end()
 	tell()
+}
+
+// forsake is called when the client has given up its poll, which ends a session
+// that polls. A page that is left may have sent its last words just then, and its
+// browser gives the poll up first: so for a moment more the session takes what is
+// posted. It takes no poll, sends nothing and cannot change to a websocket. It
+// must be called with mu held, and unlocks it.
+func (s *Session) forsake() {
+	if s.state != stateOpen {
+		s.mu.Unlock()
+		s.fail(reasonError)
+		return
+	}
+	s.state = stateLosing
+	s.outbox.clear()
+	s.beat.closeIn(s, farewell)
+	probe := s.probe
+	s.probe, s.probed = nil, false
+	s.mu.Unlock()
+	probe.cut()
 }
 
 // close keeps the reason, and returns what tells the receiver. It must be called

@@ -263,19 +263,6 @@ func TestUnreadBodyOfGoodWill(t *testing.T) {
 	}
 }
 
-func TestCancelledPollClosesTheSession(t *testing.T) {
-	st := newSite(t, settings())
-	query, r := st.open()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan answer)
-	go func() { done <- st.get(query, func(r *http.Request) { *r = *r.WithContext(ctx) }) }()
-	r.waitPolled()
-	cancel()
-	receive(t, done)
-	r.wantClosed(t, "transport error")
-	st.wantGone(query)
-}
-
 func TestCloseByClient(t *testing.T) {
 	t.Run("polling", func(t *testing.T) {
 		st := newSite(t, settings())

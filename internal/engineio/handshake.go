@@ -132,7 +132,7 @@ func (s *Server) callAccept(one *Session) (r Receiver) {
 func (s *Session) setReceiver(r Receiver) {
 	s.mu.Lock()
 	s.receiver = r
-	closed, reason := s.state != stateOpen, s.reason
+	closed, reason := s.state >= stateClosing, s.reason
 	s.mu.Unlock()
 	switch {
 	case r == nil:

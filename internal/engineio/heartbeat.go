@@ -103,8 +103,8 @@ func (s *Session) onTimer() {
 		s.shut(reasonPing, closeFrame(statusNormal, "ping timeout"), false)
 	case closeDue:
 		s.mu.Unlock()
-		// The reason is that of the close.
-		s.fail("")
+		// One that is closing has its reason already.
+		s.fail(reasonError)
 	}
 }
 

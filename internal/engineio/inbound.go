@@ -31,7 +31,7 @@ func (s *Session) handle(p packet) error {
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
 	s.mu.Lock()
-	if s.state != stateOpen {
+	if s.state >= stateClosing {
 		s.mu.Unlock()
 		return errNotOpen
 	}

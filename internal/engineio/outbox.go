@@ -75,7 +75,7 @@ func (s *Session) Writable() bool {
 }
 
 // Send queues messages, consecutively. It never blocks, and reports false when
-// the session is closed. A client for which more than Limits.SendBuffer bytes
+// the session is closed or its client has given up its poll. A client for which more than Limits.SendBuffer bytes
 // wait already, the new ones included, is closed instead.
 func (s *Session) Send(ms ...*Message) bool {
 	size := 0

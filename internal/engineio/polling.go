@@ -36,6 +36,11 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		s.server.refuse(w, r, s.client, errUnknownSession)
 		return
+	case s.state == stateLosing:
+		s.mu.Unlock()
+		s.fail(reasonError)
+		s.server.refuse(w, r, s.client, errUnknownSession)
+		return
 	case s.conn != nil:
 		s.mu.Unlock()
 		s.server.refuse(w, r, s.client, errBadRequest)
@@ -56,8 +61,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	// The client has gone away in the middle of its poll. Once a websocket has
 	// taken over, that is no more than the end of an old transport.
 	if err != nil && s.conn == nil {
-		s.mu.Unlock()
-		s.fail(reasonError)
+		s.forsake()
 		return
 	}
 	messages, ended := s.takePoll()

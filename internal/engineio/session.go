@@ -56,6 +56,7 @@ type state uint8
 
 const (
 	stateOpen    state = iota
+	stateLosing        // the client has given up its poll; see forsake
 	stateClosing       // the rest of the queue is being written
 	stateClosed
 )
@@ -191,11 +192,11 @@ func (s *Session) Query() url.Values {
 // Opened is when the session was opened.
 func (s *Session) Opened() time.Time { return s.opened }
 
-// Closed reports whether the session takes no more messages.
+// Closed reports whether the session takes no more messages of its client.
 func (s *Session) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state != stateOpen
+	return s.state >= stateClosing
 }
 
 // packHead keeps query and headers in one string, a quarter of the size of the
