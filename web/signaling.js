@@ -12,6 +12,7 @@
  * @typedef {{name: string, owner: string|null, expires: number|null}} Lock owner is a peer's id
  */
 import { admit } from "./signaling/admission.js";
+import { farewells } from "./signaling/farewell.js";
 import { Peer } from "./signaling/peer.js";
 import { PASSING, PAUSE, request } from "./signaling/request.js";
 import { Sender } from "./signaling/sender.js";
@@ -47,6 +48,7 @@ export class Room extends Sender {
   #retry = 0;
   #listening;
   #admission;
+  #farewell = (say) => this.#leave(say);
   #news = {
     expiring: (detail) => this.#entered && this.tell("expiring", detail),
     ended: (error) => this.self && this.#end(error.code, error), // a first join hears of it from its own request
@@ -82,7 +84,11 @@ export class Room extends Sender {
 
   /** Leaves at once, so that the place is free. */
   leave() {
-    if (this.#entered) this.socket.emit("leave", { room: this.name });
+    this.#leave((socket, event, payload) => socket.emit(event, payload));
+  }
+
+  #leave(say) {
+    if (this.#entered) say(this.socket, "leave", { room: this.name });
     this.#end("left");
   }
 
@@ -184,9 +190,8 @@ export class Room extends Sender {
       this.tell("offline");
     };
     events.push([this.socket, "connect", () => this.self && this.#reenter()], [this.socket, "disconnect", offline]);
-    // Without it a reloaded page would hold its former place until the grace time is over. So it does at times without
-    // a websocket: the browser gives the poll up with the page, and the server may hear of that first.
-    events.push([window, "pagehide", () => this.leave()]);
+    // Without it a reloaded page would hold its former place until the grace time is over.
+    farewells.add(this.#farewell);
     this.#admission.rooms.add(this.#news);
     for (const [target, name, listener] of events) target.addEventListener(name, listener);
     this.#listening = events;
@@ -285,6 +290,7 @@ export class Room extends Sender {
     clearTimeout(this.#renewal);
     clearTimeout(this.#retry);
     this.#admission.rooms.delete(this.#news);
+    farewells.delete(this.#farewell);
     for (const peer of this.peers.values()) peer.close();
     this.peers.clear();
     this.#listening = this.#token = this.self = null;

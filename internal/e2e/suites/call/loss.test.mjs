@@ -115,16 +115,30 @@ test("a network that loses everything for longer: it is a new peer, and media fl
   await Promise.all([flowing(stays, 1), flowing(drops, 1)]);
 });
 
-test("a page that is left frees its place: by websocket at once, by polling after the grace time at the latest", async () => {
-  for (const [transports, gone] of [[["websocket"], { reason: "left" }], [["polling"], {}]]) {
-    const stays = await stage.peer("left", { media: false });
-    const goes = await stage.peer("left", { media: false, transports });
-    const id = await idOf(goes);
-    await goes.goto("about:blank");
-    await heard(stays, { type: "gone", id, ...gone });
-    await stage.clear();
-  }
-});
+/** Joins a second room over the page's socket, and resolves with the peer's id there. */
+const joinToo = (page, name) => page.evaluate(async (name) => {
+  const { Room } = await import("/signaling.js");
+  const room = new Room(window.room.socket, name);
+  await room.join();
+  return room.self.id;
+}, name);
+
+for (const transports of [["websocket"], ["polling"]]) {
+  test(`a page that is left frees its places at once, by ${transports}`, async () => {
+    const stays = [await stage.peer("left", { media: false }), await stage.peer("left too", { media: false })];
+    for (const leave of [...Array(10).fill("reload"), "close"]) {
+      const goes = await stage.peer("left", { media: false, transports });
+      const ids = [await idOf(goes), await joinToo(goes, "left too")];
+      await goes[leave]();
+      for (const [page, id] of stays.map((page, n) => [page, ids[n]])) {
+        assert.equal((await heard(page, { type: "gone", id })).reason, "left", leave);
+        const away = (known) => window.heard.some(({ type, id, away }) => type === "peer" && id === known && away);
+        assert.equal(await page.evaluate(away, id), false);
+      }
+      await goes.context().close();
+    }
+  });
+}
 
 /** What the server holds of all calls, as its admin API says. */
 async function held() {
