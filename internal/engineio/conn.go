@@ -43,9 +43,10 @@ type conn struct {
 	closeSent, closeSeen bool
 
 	// Owned by run: active tells that the session uses the connection;
-	// upgradeTimer cuts a probe that does not take over in time.
-	active       bool
-	upgradeTimer *time.Timer
+	// upgradeTimer cuts a probe that does not take over in time. own tells that
+	// the goroutine is not a request's, worn that a new one is to take its place.
+	active, own, worn bool
+	upgradeTimer      *time.Timer
 }
 
 // cut ends the connection at once; its reader sees that and cleans up. It never
@@ -207,9 +208,21 @@ func (c *conn) sent() {
 	}
 }
 
-// run reads until the connection ends, and then ends what depends on it.
-func (c *conn) run() {
-	c.logEnd(c.read())
+// run reads until the connection ends, and then ends what depends on it. A
+// goroutine of the connection's own is replaced after the first packet, which makes
+// the deepest calls, and with each heartbeat: waiting fits on the stack of a new
+// one, but one that has grown never gets as small again. ended is closed at the
+// end; nil if nobody waits for that.
+func (c *conn) run(ended chan<- struct{}) {
+	err := c.read()
+	if errors.Is(err, errWorn) {
+		go c.run(ended)
+		return
+	}
+	if ended != nil {
+		defer close(ended)
+	}
+	c.logEnd(err)
 	c.in.in.release()
 	if c.upgradeTimer != nil {
 		c.upgradeTimer.Stop()

@@ -7,8 +7,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
+// errWorn has run go on in a new goroutine.
+var errWorn = errors.New("the goroutine is to be replaced")
+
 // read handles frames until the stream ends or the closing handshake is
-// complete. A session that is closing drops them.
+// complete, or until run is to go on in a new goroutine. A session that is closing
+// drops them.
 func (c *conn) read() error {
 	for {
 		op, payload, err := c.in.next()
@@ -36,6 +40,10 @@ func (c *conn) read() error {
 		if err != nil && c.session.breach(err) {
 			c.logEnd(err)
 		}
+		if c.worn {
+			c.worn = false
+			return errWorn
+		}
 	}
 }
 
@@ -44,6 +52,7 @@ func (c *conn) message(op ws.OpCode, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	c.worn = c.worn || c.own && p.kind != packetMessage
 	return c.session.handle(p)
 }
 

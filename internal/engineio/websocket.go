@@ -187,20 +187,18 @@ func (c *conn) serve(client Client) {
 		c.serveHijacked(client)
 		return
 	}
-	c.run()
+	c.run(nil)
 	s.detach()
 }
 
 func (c *conn) serveHijacked(client Client) {
+	c.own, c.worn = true, true // by the first packet
 	if !client.AwaitEntry {
-		go c.run()
+		go c.run(nil)
 		return
 	}
 	ended := make(chan struct{}) // of a probe, whose session may live on
-	go func() {
-		defer close(ended)
-		c.run()
-	}()
+	go c.run(ended)
 	if entry := c.session.entry(); entry != nil {
 		select {
 		case <-entry:
