@@ -52,18 +52,6 @@ func (a *adapter) Del(library.SocketId, library.Room) {}
 // SocketRooms are no business of the library's.
 func (a *adapter) SocketRooms(library.SocketId) *types.Set[library.Room] { return nil }
 
-// PersistSession is called before DelAll when the reason is one that a client may
-// come back from.
-func (a *adapter) PersistSession(session *library.SessionToPersist) {
-	s := a.find(session.Sid)
-	if s == nil {
-		return
-	}
-	if log := s.ns.log(); log != nil {
-		log.keep(s, string(session.Pid))
-	}
-}
-
 // RestoreSession is called before the library makes a socket for a client that
 // wants its state back. What is missing is sent by [namespace.admit].
 func (a *adapter) RestoreSession(pid library.PrivateSessionId, offset string) (*library.Session, error) {

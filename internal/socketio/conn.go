@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zishang520/socket.io/parsers/socket/v3/parser"
+	library "github.com/zishang520/socket.io/servers/socket/v3"
 	"go.uber.org/zap"
 
 	"github.com/caddy-socketio/caddy-socketio/internal/engineio"
@@ -48,16 +48,16 @@ type session interface {
 // engine.Socket. Receive is called by one goroutine at a time; all other methods
 // may be called concurrently.
 type conn struct {
-	emitter // the library's listeners
+	deaf
 	server  *Server
 	session session
 
 	// Owned by Receive.
 	partial    *inbound // a packet whose attachments are still to come
 	connecting *Socket  // given to the library's middleware
-	bound      bool     // the library knows the session
-	hideV3     bool     // keep the library from entering "/" by itself
 	meter      meter    // of what is no event
+	// client is what the library has of the session; made when needed.
+	client *library.Client
 
 	closed atomic.Bool
 	user   atomic.Pointer[string] // who entered first with a name
@@ -328,12 +328,12 @@ func (c *conn) Closed(reason string) {
 	c.mu.Unlock()
 	c.closed.Store(true)
 	c.stopTimeout()
-	c.life.Lock()
-	c.Emit("close", reason) // the library takes down the sockets that it knows
-	c.life.Unlock()
+	for _, s := range c.sockets() {
+		c.lose(s, reason)
+	}
 	c.handing.Lock()
 	defer c.handing.Unlock()
-	for _, s := range c.sockets() { // and we those that are just connecting
+	for _, s := range c.sockets() { // those that are just connecting
 		s.finish(reason)
 	}
 }
@@ -389,9 +389,4 @@ func (c *conn) stopTimeout() {
 		c.timeout.Stop()
 		c.timeout = nil
 	}
-}
-
-// forward gives a CONNECT to the library.
-func (c *conn) forward(nsp string, auth any) {
-	c.Emit("data", &parser.Packet{Type: parser.CONNECT, Nsp: nsp, Data: auth})
 }

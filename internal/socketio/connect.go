@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 
 	library "github.com/zishang520/socket.io/servers/socket/v3"
@@ -29,14 +30,8 @@ func (c *conn) receiveConnect(p *packet) error {
 		c.violate()
 		return nil
 	}
-	if !c.bound {
-		// The library would let a version 3 client into "/" now; enterRoot has.
-		c.hideV3 = true
-		c.bind()
-		c.hideV3 = false
-	}
 	if s := c.prepare(name); s != nil {
-		c.handOver(s, func() { c.forward(string(p.namespace), auth) })
+		c.handOver(s, auth)
 	}
 	return nil
 }
@@ -53,11 +48,11 @@ func (c *conn) stillIn(name string) bool {
 
 // readConnect returns the namespace's name and the auth payload, which version 3
 // clients put into a query after the name.
-func (c *conn) readConnect(p *packet) (name string, auth any, err error) {
+func (c *conn) readConnect(p *packet) (name string, auth map[string]any, err error) {
 	name = string(p.namespace)
 	if c.session.Protocol() == 3 {
-		name, _, _ = strings.Cut(name, "?")
-		return name, nil, nil
+		name, query, _ := strings.Cut(name, "?")
+		return name, queryAuth(query), nil
 	}
 	if len(p.payload) == 0 {
 		return name, nil, nil
@@ -79,31 +74,45 @@ func (c *conn) readConnect(p *packet) (name string, auth any, err error) {
 			fields["offset"] = noOffset
 		}
 	}
-	if fields == nil {
-		return name, nil, nil
-	}
 	return name, fields, nil
+}
+
+// queryAuth is a query as auth payload, nil without one.
+func queryAuth(query string) map[string]any {
+	if query == "" {
+		return nil
+	}
+	auth := map[string]any{}
+	values, _ := url.ParseQuery(query) // what of it is malformed is left out
+	for k, v := range values {
+		auth[k] = v
+	}
+	return auth
 }
 
 // enterRoot enters "/", as the library does for each version 3 client.
 func (c *conn) enterRoot() {
 	if s := c.prepare("/"); s != nil {
-		c.handOver(s, c.bind)
+		c.handOver(s, nil)
 	}
 }
 
-// handOver has the library take a socket by means of give, which waits for
-// nobody. A socket that it does not take, since the session has closed, is ended.
-func (c *conn) handOver(s *Socket, give func()) {
+// handOver has the library take a socket, which waits for nobody. When the session
+// has closed, it is ended.
+func (c *conn) handOver(s *Socket, auth map[string]any) {
 	c.handing.Lock()
 	defer c.handing.Unlock()
-	c.connecting = s
-	give()
-	c.connecting = nil
-	if s.lib == nil {
+	if c.closed.Load() {
 		s.finish(reasonLost)
 		s.release()
+		return
 	}
+	if c.client == nil {
+		c.client = library.NewClient(c.server.io, c)
+	}
+	c.connecting = s
+	s.ns.lib.Add(c.client, auth, nil)
+	c.connecting = nil
 }
 
 // prepare makes the socket of a namespace, and a place for it. It returns nil
@@ -212,6 +221,23 @@ func (c *conn) byLibrary(lib *library.Socket) *Socket {
 		}
 	}
 	return nil
+}
+
+// lose makes the library disconnect a socket whose session has closed. Before
+// that recovery keeps what the client may come back for.
+func (c *conn) lose(s *Socket, reason string) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	c.mu.Lock()
+	lib := s.lib
+	c.mu.Unlock()
+	if lib == nil || !lib.Connected() {
+		return
+	}
+	if log := s.ns.log(); log != nil && library.RECOVERABLE_DISCONNECT_REASONS.Has(reason) {
+		log.keep(s)
+	}
+	lib.Disconnect(false) // the packet goes nowhere
 }
 
 // takeDown makes the library disconnect a socket, once. The adapter's DelAll then

@@ -16,15 +16,6 @@ import (
 // open, its protocol, and to write its own packets.
 var _ engine.Socket = (*conn)(nil)
 
-// bind makes the session known to the library, whose client costs memory and,
-// until it has connected, a goroutine: a session that only opens gets none.
-func (c *conn) bind() {
-	if !c.bound {
-		c.bound = true
-		c.server.engine.Emit("connection", engine.Socket(c))
-	}
-}
-
 // Write sends a packet that the library has encoded.
 func (c *conn) Write(r io.Reader, _ *enginepacket.Options, _ engine.SendCallback) engine.Socket {
 	b, ok := r.(types.BufferInterface)
@@ -57,19 +48,17 @@ func (c *conn) Send(r io.Reader, o *enginepacket.Options, f engine.SendCallback)
 	return c.Write(r, o, f)
 }
 
+// ReadyState tells the library, while it makes its client, that the session has
+// closed. Its timer for clients that enter no namespace, and the goroutine that waits
+// for it, then end at once; ours is conn.timeout.
 func (c *conn) ReadyState() string {
-	if c.closed.Load() || c.session.Closed() {
+	if c.client == nil || c.closed.Load() || c.session.Closed() {
 		return "closed"
 	}
 	return "open"
 }
 
-func (c *conn) Protocol() int {
-	if c.hideV3 {
-		return 4
-	}
-	return c.session.Protocol()
-}
+func (c *conn) Protocol() int { return c.session.Protocol() }
 
 // Id is what the library makes the public ids of version 3 sockets of. The
 // session's own would not do: it is a credential.

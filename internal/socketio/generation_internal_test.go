@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -157,6 +158,9 @@ func TestVersion3Clients(t *testing.T) {
 	inBubble(t, Settings{Namespaces: namespaces("/", echo, "/chat", gatewayFunc(func(_ context.Context, s gateway.Socket) error {
 		if s.Handshake().Query.Get("EIO") != "3" {
 			t.Error("no query")
+		}
+		if token, _ := s.Handshake().Auth["token"].([]string); !slices.Equal(token, []string{"x"}) {
+			t.Errorf("the namespace's query is %v", s.Handshake().Auth)
 		}
 		return nil
 	}))}, func(t *testing.T, w *world) {

@@ -4,27 +4,22 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/zishang520/socket.io/parsers/socket/v3/parser"
-	"github.com/zishang520/socket.io/servers/engine/v3"
 	library "github.com/zishang520/socket.io/servers/socket/v3"
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-// startLibrary makes the library's server, with our engine, parser and adapter in
-// it. All namespaces but "/" are children of one parent, which is the only kind
-// that the library can remove again.
+// startLibrary makes the library's server, with our parser and adapter in it. All
+// namespaces but "/" are children of one parent, which is the only kind that the
+// library can remove again.
 func (s *Server) startLibrary() {
 	options := &libraryOptions{ServerOptions: library.DefaultServerOptions(), server: s}
 	options.SetParser(wire{})
 	options.SetAdapter(adapters{s})
-	options.SetConnectTimeout(libraryTimeout)
 	options.SetServeClient(false)
 	options.SetCleanupEmptyChildNamespaces(true)
 	s.io = library.NewServer(nil, options)
-	s.engine = engine.MakeBaseServer()
-	s.io.Bind(s.engine)
 	s.io.Sockets().Use(s.middleware)
 	_ = s.io.Sockets().On("connection", s.onConnection)
 	// The parent matches nothing: children are made by openLibrary alone, since
@@ -90,11 +85,14 @@ var recoveryOn = func() library.ConnectionStateRecoveryInterface {
 	return r
 }()
 
-// wire is the library's parser. Its decoder gets packets that a conn has decoded.
-type wire struct{}
+// wire is the library's parser, its encoder and its decoder, which gets nothing to
+// decode.
+type wire struct{ deaf }
 
 func (wire) NewEncoder() parser.Encoder { return wire{} }
-func (wire) NewDecoder() parser.Decoder { return &decoder{} }
+func (wire) NewDecoder() parser.Decoder { return wire{} }
+func (wire) Add(any) error              { return nil }
+func (wire) Destroy()                   {}
 
 // Encode encodes CONNECT, CONNECT_ERROR and DISCONNECT, which is all that the
 // library sends.
@@ -112,17 +110,3 @@ func (wire) Encode(p *parser.Packet) []types.BufferInterface {
 	}
 	return []types.BufferInterface{types.NewStringBuffer(text)}
 }
-
-// decoder passes packets on to the library's client.
-type decoder struct{ emitter }
-
-func (d *decoder) Add(p any) error {
-	d.Emit("decoded", p)
-	return nil
-}
-
-func (*decoder) Destroy() {}
-
-// libraryTimeout outlives every connect timeout of ours; the library's own costs
-// a goroutine for each client that has not connected yet.
-const libraryTimeout = 24 * time.Hour

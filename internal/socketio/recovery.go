@@ -129,13 +129,15 @@ func (s *Socket) watched() (by *history, pid string) {
 }
 
 // keep keeps the state of a socket that is being lost.
-func (h *history) keep(s *Socket, pid string) {
-	r := &record{pid: pid, id: s.id, data: s.Data(), at: time.Now(), user: s.userID()}
+func (h *history) keep(s *Socket) {
+	r := &record{id: s.id, data: s.Data(), at: time.Now(), user: s.userID()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if watcher, _ := s.watched(); h.closed || watcher != h {
+	watcher, pid := s.watched()
+	if h.closed || watcher != h {
 		return // what the client has seen is numbered by another
 	}
+	r.pid = pid
 	h.ns.mu.RLock()
 	r.ownSeat = s.ownSeat
 	for i := range s.rooms {
@@ -198,7 +200,7 @@ func (h *history) restore(pid, offset string) *record {
 	old, gaps := h.live[pid], h.gaps
 	h.mu.Unlock()
 	if old != nil {
-		old.supersede(h, pid)
+		old.supersede(h)
 	}
 	r := h.take(pid)
 	settings := h.ns.server.settings()
@@ -249,9 +251,9 @@ func (h *history) take(pid string) *record {
 
 // supersede ends a socket whose client has come back over another connection,
 // before it was seen that the old one is lost.
-func (s *Socket) supersede(h *history, pid string) {
+func (s *Socket) supersede(h *history) {
 	s.awaitOpened()
-	h.keep(s, pid)
+	h.keep(s)
 	s.setReason(reasonLost)
 	s.conn.takeDown(s.lib, false)
 	s.conn.session.Close(reasonForced)

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/zishang520/socket.io/servers/engine/v3"
 	library "github.com/zishang520/socket.io/servers/socket/v3"
 	"go.uber.org/zap"
 
@@ -21,7 +20,6 @@ import (
 // concurrently.
 type Server struct {
 	io      *library.Server
-	engine  engine.BaseServer
 	parent  library.ParentNamespace
 	workers *workers
 	busy    busy         // sockets being let in, handlers that run, and acks that are waited for
