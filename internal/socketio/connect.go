@@ -168,6 +168,7 @@ func (s *Server) middleware(lib *library.Socket, next func(*types.ExtendedError)
 		next(types.NewExtendedError("Invalid namespace", nil)) // by no way that we know
 		return
 	}
+	lighten(lib)
 	c.mu.Lock()
 	one.lib, one.id = lib, string(lib.Id())
 	c.mu.Unlock()

@@ -57,6 +57,15 @@ var pin = library.MakeSocket()
 // would keep a copy of the headers and the query for each socket, about 1 KB.
 var emptyRequest = types.NewHttpContext(noWriter{}, &http.Request{URL: &url.URL{}, Header: http.Header{}})
 
+// lighten frees what nobody asks a socket of the library for: its listeners, since
+// it has none of ours, and the handshake apart from the auth payload.
+func lighten(lib *library.Socket) {
+	lib.StrictEventEmitter = noListeners
+	*lib.Handshake() = library.Handshake{Auth: lib.Handshake().Auth}
+}
+
+var noListeners = library.NewStrictEventEmitter()
+
 type noWriter struct{}
 
 func (noWriter) Header() http.Header         { return http.Header{} }
