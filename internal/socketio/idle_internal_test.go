@@ -14,7 +14,7 @@ func TestAnIdleSocketKeepsLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const sockets, bound = 2000, 2380
+	const sockets, bound = 2000, 2220
 	heap := func() int {
 		for range 2 { // the second collection empties pools
 			runtime.GC()

@@ -36,10 +36,12 @@ const (
 type meter struct {
 	events, bytes float64 // tokens taken and not refilled yet
 	last          time.Time
-	// over is when the client began to be over its rate, refused the last time
-	// that something was refused.
-	over, refused time.Time
+	excess        *excess // nil until something is refused
 }
+
+// excess is when a client began to be over its rate, and the last time that
+// something was refused.
+type excess struct{ began, last time.Time }
 
 // event takes an event, or says which limit it is over.
 func (m *meter) event(now time.Time, s *Settings, size int) (incidents.Limit, verdict) {
@@ -83,11 +85,11 @@ func (m *meter) refill(now time.Time, events, bytes rate.Limit) {
 
 // refuse tells a client that is over its rate from one that stays over it.
 func (m *meter) refuse(now time.Time) verdict {
-	if now.Sub(m.refused) > abuseGap {
-		m.over = now
+	if m.excess == nil || now.Sub(m.excess.last) > abuseGap {
+		m.excess = &excess{began: now}
 	}
-	m.refused = now
-	if now.Sub(m.over) >= abuseAfter {
+	m.excess.last = now
+	if now.Sub(m.excess.began) >= abuseAfter {
 		return rateAbuse
 	}
 	return rateOver
