@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"crypto/rand"
+	"strconv"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type pulse struct {
 	// since is when the present contact began, seen when the last sign got
 	// through; since is zero without contact.
 	since, seen time.Time
+	// count is the last sign of this node itself.
+	count int64
 	// again counts the beats until the watchers are told once more that this node
 	// is back: until the others have seen it, they go on taking it for gone.
 	again    int
@@ -132,7 +135,7 @@ func (p *pulse) beat(ctx context.Context) {
 func (p *pulse) learn(began, now time.Time, signs map[string]string, told time.Time) (tells []func(), old []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.since.IsZero() || now.Sub(p.seen) > breakAfter {
+	if p.broken(now, signs[p.node]) {
 		p.since, p.again = now, backBeats+1
 		tells = append(tells, p.tellAll(func(w *watcher) func() { return w.Back }))
 	}
@@ -171,6 +174,15 @@ func (p *pulse) learn(began, now time.Time, signs map[string]string, told time.T
 		}
 	}
 	return tells, old
+}
+
+// broken reports whether contact begins anew with a sign of this node. One that does
+// not go on from the last tells of a Redis that has lost its memory, in however short a
+// time. It must be called with mu held.
+func (p *pulse) broken(now time.Time, sign string) bool {
+	last := p.count
+	p.count, _ = strconv.ParseInt(sign, 10, 64) // Redis has just counted it up
+	return p.since.IsZero() || now.Sub(p.seen) > breakAfter || p.count <= last
 }
 
 // silent judges a node. Without contact of some time, nobody is silent. It must

@@ -292,6 +292,26 @@ func TestANodeThatLeavesIsGoneAtOnceAndOneThatFallsSilentSoon(t *testing.T) {
 	}
 }
 
+// A restart can take less time than two signs of life are apart.
+func TestARedisThatForgetsIsNoticedHoweverQuickItIsBack(t *testing.T) {
+	s := startServer(t)
+	o := &options{Addresses: []string{s.address}}
+	o.defaults()
+	c := newConnection(o)
+	back := make(chan struct{}, 4)
+	stop := newState(c, c.pulse, quiet{}, "x").Watch(gateway.Watcher{Back: func() { back <- struct{}{} }})
+	defer stop()
+	c.start()
+	defer func() { _ = c.Destruct() }()
+	for range 2 { // at the first contact, and when others have seen it for sure
+		<-back
+	}
+	s.do("FLUSHALL")
+	for range 2 {
+		<-back
+	}
+}
+
 // quiet is an adapter that publishes nothing.
 type quiet struct{}
 
