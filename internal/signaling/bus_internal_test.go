@@ -25,6 +25,8 @@ type bus struct {
 	log     []busItem
 	nodes   []*busNode
 	down    bool
+	// late lets nodes that were cut off hear then what they have missed.
+	late bool
 	// deaf makes writes whose writer never learns of it.
 	deaf bool
 }
@@ -88,7 +90,7 @@ func newBus(w *world, n int, lag bool, o Options) *bus {
 func (n *busNode) run() {
 	for {
 		n.bus.mu.Lock()
-		for n.next == len(n.bus.log) && !n.stopped {
+		for (n.next == len(n.bus.log) || n.dead && n.bus.late) && !n.stopped {
 			n.bus.news.Wait()
 		}
 		if n.stopped {
@@ -255,8 +257,10 @@ func (b *bus) set(change func()) {
 // cut parts a node from the others or joins it again, who come to know of it.
 func (b *bus) cut(n *busNode, off bool) {
 	b.set(func() { n.dead = off })
+	b.news.Broadcast()
 	b.notice(n, off)
 	if !off {
+		b.settle() // what it has missed comes before it knows that it is back
 		n.back()
 	}
 }

@@ -3,6 +3,8 @@ package signaling
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +52,9 @@ type cluster struct {
 	// broken are the keys to be looked after; guarded by mu.
 	broken map[string]struct{}
 	wake   chan struct{}
+	// aged are the rooms that are soon read again, nil if there are none; guarded by
+	// mu.
+	aged map[string]struct{}
 }
 
 // place is a room as this node knows it.
@@ -214,8 +219,10 @@ func (cl *cluster) at(name string) *place {
 
 // note is what nodes tell each other of a write.
 type note struct {
-	// Out are sockets that have left the room.
-	Out []string `json:"out,omitempty"`
+	// Out are sockets that have left the room, Over those of them that are to be told
+	// why, where they still are.
+	Out  []string `json:"out,omitempty"`
+	Over []string `json:"over,omitempty"`
 	// Due is what [Room.due] is after the write, as in a document.
 	Due int64 `json:"due,omitempty"`
 }
@@ -234,18 +241,28 @@ func (cl *cluster) noted(key string, version uint64, text []byte) {
 	if json.Unmarshal(text, &n) != nil {
 		n = note{} // another release's, which has to say nothing to this one
 	}
+	cl.mu.Lock()
+	if len(p.seats) > 0 {
+		cl.age(name)
+	}
+	cl.mu.Unlock()
 	p.mu.Lock()
 	if version > p.noted {
 		p.noted = version
 		cl.set(p, fromMicros(n.Due), false)
 	}
 	p.mu.Unlock()
-	cl.putOut(name, n.Out)
+	cl.leave(name, &n)
 }
 
-// putOut takes those sockets out of a room that are here.
-func (cl *cluster) putOut(name string, sockets []string) {
-	for _, id := range sockets {
+// leave takes the sockets of a note out of a room that are here.
+func (cl *cluster) leave(name string, n *note) {
+	if len(n.Over) > 0 {
+		told := cl.seated(name)
+		maps.DeleteFunc(told, func(c *Client, _ string) bool { return !slices.Contains(n.Over, c.id) })
+		cl.evict(name, reasonTimeout, told)
+	}
+	for _, id := range n.Out {
 		if c := cl.service.client(id); c != nil {
 			c.put(name)
 		}
@@ -277,19 +294,30 @@ func (cl *cluster) current(p *place) (*Room, error) {
 	if fresh {
 		return r, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	v, err := cl.shared.Get(ctx, roomPrefix+p.name)
-	if err == nil && v.Version > 0 {
-		var newer *Room
-		if newer, err = cl.decode(p.name, v); err == nil {
-			return p.keep(v, newer), nil
-		}
+	newer, err := cl.read(p)
+	if err == nil && newer != nil {
+		return newer, nil
 	}
 	if r == nil && err != nil {
 		return nil, errUnavailable
 	}
 	return r, nil
+}
+
+// read takes over what the cluster has, and returns it; nil is a room that it does
+// not have.
+func (cl *cluster) read(p *place) (*Room, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	v, err := cl.shared.Get(ctx, roomPrefix+p.name)
+	if err != nil || v.Version == 0 {
+		return nil, err
+	}
+	r, err := cl.decode(p.name, v)
+	if err != nil {
+		return nil, err
+	}
+	return p.keep(v, r), nil
 }
 
 // fresh reports whether the copy is the newest that this node knows of. It must

@@ -98,33 +98,39 @@ func TestAnotherNodeTakesOverWhatIsDue(t *testing.T) {
 
 func TestANodeThatWasCutOffComesBack(t *testing.T) {
 	for name, away := range map[string]time.Duration{"in time": 5 * time.Second, "too late": time.Minute} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newCluster(t, 2, nil)
-				a, b := w.socket("a", ""), w.socket("b", "")
-				id := a.join().Self.ID
-				b.join()
-				a.take()
-				b.take()
-				w.bus.cut(a.node, true)
-				time.Sleep(away)
-				synctest.Wait()
-				w.bus.cut(a.node, false)
-				time.Sleep(time.Second)
-				synctest.Wait()
-				if away < 10*time.Second {
-					b.got(`peer-away {"room":"r","id":"`+id+`"}`, `peer-back {"room":"r","id":"`+id+`"}`)
-					a.got()
-					a.do("message", `{"room":"r","data":1}`)
-					return
-				}
-				b.got(`peer-away {"room":"r","id":"`+id+`"}`, `peer-left {"room":"r","id":"`+id+`","reason":"timeout"}`)
-				a.got(`peer-left {"room":"r","id":"` + id + `","reason":"timeout"}`)
-				a.fails("message", `{"room":"r","data":1}`, CodeNotInRoom)
-				a.join()
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, hears what it has missed: %t", name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { cutOff(t, away, late) })
 			})
-		})
+		}
 	}
+}
+
+// cutOff parts a node from the cluster for a while.
+func cutOff(t *testing.T, away time.Duration, late bool) {
+	w := newCluster(t, 2, nil)
+	a, b := w.socket("a", ""), w.socket("b", "")
+	id := a.join().Self.ID
+	b.join()
+	a.take()
+	b.take()
+	w.bus.set(func() { w.bus.late = late })
+	w.bus.cut(a.node, true)
+	time.Sleep(away)
+	synctest.Wait()
+	w.bus.cut(a.node, false)
+	time.Sleep(time.Second)
+	synctest.Wait()
+	if away < 10*time.Second {
+		b.got(`peer-away {"room":"r","id":"`+id+`"}`, `peer-back {"room":"r","id":"`+id+`"}`)
+		a.got()
+		a.do("message", `{"room":"r","data":1}`)
+		return
+	}
+	b.got(`peer-away {"room":"r","id":"`+id+`"}`, `peer-left {"room":"r","id":"`+id+`","reason":"timeout"}`)
+	a.got(`peer-left {"room":"r","id":"` + id + `","reason":"timeout"}`)
+	a.fails("message", `{"room":"r","data":1}`, CodeNotInRoom)
+	a.join()
 }
 
 func TestWithoutTheClusterPeersOfANodeReachEachOther(t *testing.T) {
@@ -211,6 +217,56 @@ func TestRoomsOutliveTheClustersMemory(t *testing.T) {
 		a.got()
 		b.got()
 		if got := w.socket("c", "").join(); got.Count != 3 || got.Revision != 1 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+// The node that has written last may have nobody in the room any more, or a peer that
+// is away.
+func TestRoomsComeBackAsTheyWereLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCluster(t, 3, nil)
+		a, b, c := w.socket("a", ""), w.socket("b", ""), w.socket("c", "")
+		a.join()
+		b.join()
+		before := c.join()
+		a.take()
+		b.leave()
+		c.lose()
+		time.Sleep(2 * time.Second)
+		w.bus.set(func() { clear(w.bus.entries) })
+		for _, n := range w.bus.nodes {
+			n.back()
+		}
+		synctest.Wait()
+		again := w.socket("c2", "").join(`,"resume":"` + before.Resume + `"`)
+		if !again.Resumed || again.Count != 2 {
+			t.Fatalf("got %+v", again)
+		}
+		if got := a.names(); got != "peer-left, peer-away, peer-back" {
+			t.Fatalf("got %s", got)
+		}
+	})
+}
+
+// The others may take a node for gone a while longer than it takes to be back.
+func TestAPeerThatIsTakenForLostIsStillThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCluster(t, 2, nil)
+		a, b := w.socket("a", ""), w.socket("b", "")
+		id := a.join().Self.ID
+		to := b.join().Self.ID
+		w.bus.notice(a.node, true)
+		synctest.Wait()
+		a.do("message", `{"room":"r","to":"`+to+`","data":1}`)
+		if got := a.join(); got.Self.ID != id || got.Self.Away {
+			t.Fatalf("got %+v", got)
+		}
+		b.take()
+		a.do("metadata", `{"room":"r","set":{"x":1}}`)
+		b.do("metadata", `{"room":"r","set":{"y":1}}`) // its node still believes so
+		if got := a.join(); got.Self.ID != id || got.Count != 2 {
 			t.Fatalf("got %+v", got)
 		}
 	})

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// Bounds of looking after rooms: how many at once, and when what could not be
-// done is tried again.
+// Bounds of looking after rooms: how many at once, when what could not be done is
+// tried again, and how old this node's copy of a room with peers of its own may be.
 const (
 	menders    = 16
 	mendingGap = 500 * time.Millisecond
+	oldest     = time.Second
 )
 
 // errOvertaken is the outcome of a change that has done what was due, and has
@@ -25,11 +26,15 @@ var errOvertaken = errors.New("the room was looked after first")
 // room, and what the end of a node means for its peers. It reports whether there
 // was something. That is written before the change is made: it counts whether or not
 // the change is refused, and a room that ends with it is not there for the change.
+// Peers of this node whom others took for lost are back before they ask for anything.
 func (cl *cluster) overtake(r *Room) (overdue bool) {
 	if len(r.list) == 0 {
 		return false
 	}
 	for _, p := range slices.Clone(r.list) {
+		if p.away && p.node == r.node && r.now.Before(p.deadline) && p.client.alive() && p.client.in(r.name) {
+			r.reseat(p, p.client)
+		}
 		if !p.away && cl.deserted(r, p) {
 			r.depart(p)
 			overdue = true
@@ -155,18 +160,15 @@ func (cl *cluster) mendRoom(name string) bool {
 				r.reconcile(p)
 			}
 		}
-		for c, id := range cl.seated(name) {
+		for c := range cl.seated(name) {
 			if p := r.sockets[c.id]; p == nil || p.node != r.node {
-				r.held.acts = append(r.held.acts, effect{
-					event: "peer-left", payload: r.leftPayload(id, reasonTimeout), socket: c.id,
-				})
-				r.held.out(c.id)
+				r.held.over(c.id)
 			}
 		}
 		return nil
 	})
 	if errors.Is(err, errNotInRoom) {
-		cl.evict(name, reasonTimeout)
+		cl.evict(name, reasonTimeout, cl.seated(name))
 	}
 	return !errors.Is(err, errUnavailable)
 }
@@ -202,10 +204,10 @@ func (cl *cluster) seated(name string) map[*Client]string {
 	return seats
 }
 
-// evict tells those who believe to be in a room that is not there any more.
-func (cl *cluster) evict(name, reason string) {
+// evict tells those who believe to be in a room, but are not any more.
+func (cl *cluster) evict(name, reason string, seats map[*Client]string) {
 	r := cl.blank(name)
-	for c, id := range cl.seated(name) {
+	for c, id := range seats {
 		c.conn.Emit("peer-left", r.leftPayload(id, reason))
 		c.put(name)
 	}
@@ -253,6 +255,46 @@ func (cl *cluster) back() {
 	}
 	cl.mend(cl.Names()...)
 	cl.listAll()
+}
+
+// age notes that the copy of a room is old. With mu held.
+func (cl *cluster) age(name string) {
+	if cl.aged == nil {
+		cl.aged = make(map[string]struct{})
+		cl.running.Go(cl.refresh)
+	}
+	cl.aged[name] = struct{}{}
+}
+
+// refresh reads what others have written of the rooms with peers here, a little later,
+// at once for all that was written until then: if the cluster loses its memory,
+// the rooms are brought back as they were. What cannot be read has its turn when this
+// node is back.
+func (cl *cluster) refresh() {
+	select {
+	case <-time.After(oldest):
+	case <-cl.ended:
+		return
+	}
+	cl.mu.Lock()
+	aged := cl.aged
+	cl.aged = nil
+	cl.mu.Unlock()
+	for name := range aged {
+		p := cl.at(name)
+		if p == nil {
+			continue
+		}
+		p.mu.Lock()
+		fresh := p.fresh()
+		p.mu.Unlock()
+		if fresh {
+			continue
+		}
+		if _, err := cl.read(p); err != nil {
+			return
+		}
+	}
 }
 
 // renewer says now and then which rooms are in use, until the store is closed.

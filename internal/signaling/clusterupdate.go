@@ -222,10 +222,11 @@ func (t *turn) begin() bool {
 // between them. One note at least tells the others of the write.
 func (cl *cluster) steps(name string, acts []effect, t *turn, due time.Time) (steps []Step, err error) {
 	var runs []func()
-	var out []string
+	var gone note
 	pass := func() error {
-		text, err := json.Marshal(note{out, micros(due)})
-		acting, leaving := runs, out
+		gone.Due = micros(due)
+		text, err := json.Marshal(gone)
+		acting, leaving := runs, gone
 		steps = append(steps, Step{Note: text, Run: func() {
 			if !t.begin() {
 				cl.mend(name)
@@ -234,29 +235,30 @@ func (cl *cluster) steps(name string, acts []effect, t *turn, due time.Time) (st
 			for _, run := range acting {
 				run()
 			}
-			cl.putOut(name, leaving)
+			cl.leave(name, &leaving)
 		}})
-		runs, out = nil, nil
+		runs, gone = nil, note{}
 		return err
 	}
+	pending := func() bool { return len(runs)+len(gone.Out)+len(gone.Over) > 0 }
 	for _, a := range acts {
 		switch {
 		case a.run != nil:
 			// Runs come before the leaving of the same note.
-			if len(out) > 0 {
+			if len(gone.Out)+len(gone.Over) > 0 {
 				err = errors.Join(err, pass())
 			}
 			runs = append(runs, a.run)
-		case a.out != nil:
-			out = append(out, a.out...)
+		case a.out != nil, a.over != nil:
+			gone.Out, gone.Over = append(gone.Out, a.out...), append(gone.Over, a.over...)
 		default:
-			if len(runs)+len(out) > 0 {
+			if pending() {
 				err = errors.Join(err, pass())
 			}
 			steps = append(steps, a.step(name))
 		}
 	}
-	if len(runs)+len(out) > 0 || len(steps) == 0 || steps[len(steps)-1].Note == nil {
+	if pending() || len(steps) == 0 || steps[len(steps)-1].Note == nil {
 		err = errors.Join(err, pass())
 	}
 	return steps, err

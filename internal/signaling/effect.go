@@ -14,15 +14,16 @@ type held struct {
 	undo []func()
 }
 
-// effect is one of: an event to a room or a socket, sockets that leave the room,
-// and something to do on this node.
+// effect is one of: an event to a room or a socket, sockets that leave the room, or
+// whose peers' time is over, and something to do on this node.
 type effect struct {
 	event   string
 	payload json.RawMessage
 	socket  string   // the receiver, or "" for the room
 	except  []string // by socket id
 
-	out []string // sockets
+	out  []string // sockets
+	over []string // sockets, which are told if they still are there
 
 	run func()
 }
@@ -100,6 +101,10 @@ func (r *Room) vacate(p *Peer) {
 	}
 	p.client.exit(r.name)
 }
+
+// over lets a socket know that its peer's time is over, if it is there all the same:
+// its node was only out of reach.
+func (h *held) over(socket string) { h.acts = append(h.acts, effect{over: []string{socket}}) }
 
 // out lets sockets leave the room, wherever they are. Those that leave one after
 // the other leave at once.

@@ -104,10 +104,10 @@ func newRoom(name string, fanout Fanout) *Room {
 // member is the peer of a live socket, or an error.
 func (r *Room) member(c *Client) (*Peer, error) {
 	p := r.sockets[c.id]
-	if p == nil || r.node == "" && p.client != c || r.node != "" && (p.away || p.node != r.node || !c.in(r.name)) {
+	if p == nil || r.node == "" && p.client != c || r.node != "" && (p.node != r.node || !c.in(r.name)) {
 		return nil, errNotInRoom
 	}
-	return p, nil
+	return p, nil // in a look it may be away, as other nodes still believe
 }
 
 // departing is the peer of a client that has gone, or an error.
@@ -165,6 +165,9 @@ const (
 // remove ends a peer and tells the room. Someone who is put out is told of it too.
 func (r *Room) remove(p *Peer, reason string) {
 	r.before(len(r.list) - 1)
+	if reason == reasonTimeout && r.held != nil {
+		r.held.over(p.socket)
+	}
 	r.drop(p)
 	if reason == reasonKicked || reason == reasonReplaced || reason == reasonClosed {
 		r.to(p, "peer-left", r.leftPayload(p.id, reason))

@@ -63,7 +63,7 @@ func (s *Service) Close() error {
 func (s *Service) Evacuate() {
 	for _, name := range s.store.Names() {
 		if s.cluster != nil {
-			s.cluster.evict(name, reasonClosed)
+			s.cluster.evict(name, reasonClosed, s.cluster.seated(name))
 			continue
 		}
 		_ = s.update(name, false, func(r *Room) error { // ended meanwhile: as well
