@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // publish sends n events with numbers, and returns their names.
@@ -81,10 +84,22 @@ func surviveDeath(t *testing.T, config Cluster, kill, replaced func()) {
 }
 
 func TestASentinelFailover(t *testing.T) {
-	master, replica, sentinels := startSentinels(t)
+	master, replica, sentinels := startSentinels(t, nil)
 	surviveDeath(t, sentinelConfig(sentinels), func() {
-		master.do("WAIT", 1, 5000) // copies are made behind the answers
+		master.copied("app")
 		master.kill()
+	}, func() { replica.says("MASTER MODE enabled") })
+}
+
+// A machine that is gone answers nothing, and neither does the Sentinel on it.
+func TestAMasterVanishesWithItsSentinel(t *testing.T) {
+	master, replica, sentinels := startSentinels(t, nil)
+	config := sentinelConfig(sentinels[:1]) // of the others they hear from it
+	config.Timeout = caddy.Duration(time.Second)
+	surviveDeath(t, config, func() {
+		master.copied("app")
+		master.signal(syscall.SIGSTOP)
+		sentinels[0].signal(syscall.SIGSTOP)
 	}, func() { replica.says("MASTER MODE enabled") })
 }
 
@@ -129,7 +144,7 @@ func TestARedisClusterFailover(t *testing.T) {
 	b.stop()
 	master.says("MASTER <-> REPLICA sync: ")
 	surviveDeath(t, config, func() {
-		replica.do("WAIT", 1, 5000)
+		replica.copied("app")
 		replica.kill()
 	}, func() { master.says("Failover election won") })
 }

@@ -169,3 +169,18 @@ func (s *server) do(args ...any) any {
 	}
 	return v
 }
+
+// copied waits until a replica has all that this server has. It writes a key in the
+// slot of another one.
+func (s *server) copied(key string) {
+	s.t.Helper()
+	// Copies are made behind the answers, and waited for by who has written.
+	answers, err := s.connect().Pipelined(context.Background(), func(p redis.Pipeliner) error {
+		p.Set(context.Background(), tagged(key)+"copied", 1, 0)
+		p.Do(context.Background(), "WAIT", 1, 2000)
+		return nil
+	})
+	if err != nil || answers[1].(*redis.Cmd).Val() != int64(1) {
+		s.t.Fatalf("it was not copied: %v, %v", answers, err)
+	}
+}

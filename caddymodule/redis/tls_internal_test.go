@@ -22,6 +22,7 @@ type authority struct {
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
+	host string // for which the servers' certificate is good
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -65,22 +66,54 @@ func (a *authority) issue(name string, c *x509.Certificate) (*x509.Certificate, 
 	return cert, key
 }
 
-// serve starts a server that speaks TLS alone, and asks for certificates of its
-// clients. Its name is redis.test.
-func (a *authority) serve() *server {
+// certify issues the certificates of a client and of servers, whose name or address
+// that is.
+func (a *authority) certify(host string) {
 	a.t.Helper()
-	a.issue("redis", &x509.Certificate{
-		DNSNames: []string{"redis.test"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
+	server := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	if ip := net.ParseIP(host); ip != nil {
+		server.IPAddresses = []net.IP{ip}
+	} else {
+		server.DNSNames = []string{host}
+	}
+	a.host = host
+	a.issue("redis", server)
 	a.issue("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return startServer(a.t, "--port", "0", "--tls-port", "PORT", "--tls-auth-clients", "yes",
-		"--tls-ca-cert-file", a.file("ca.crt"), "--tls-cert-file", a.file("redis.crt"), "--tls-key-file", a.file("redis.key"))
+}
+
+// arguments are those of a server that speaks TLS alone, also to others, and asks
+// for certificates of its clients if that is "yes".
+func (a *authority) arguments(clients string) []string {
+	return []string{
+		"--port", "0", "--tls-port", "PORT", "--tls-replication", "yes", "--tls-cluster", "yes", "--tls-auth-clients", clients,
+		"--tls-ca-cert-file", a.file("ca.crt"), "--tls-cert-file", a.file("redis.crt"), "--tls-key-file", a.file("redis.key"),
+	}
+}
+
+// settings are good for those servers.
+func (a *authority) settings() TLS {
+	return TLS{CA: a.file("ca.crt"), Certificate: a.file("client.crt"), Key: a.file("client.key"), ServerName: a.host}
+}
+
+// client is the same for the test itself; it is nil without an authority.
+func (a *authority) client() *tls.Config {
+	if a == nil {
+		return nil
+	}
+	a.t.Helper()
+	s := a.settings()
+	o := &options{TLS: true, CAFile: s.CA, CertFile: s.Certificate, KeyFile: s.Key, ServerName: s.ServerName}
+	if err := o.loadTLS(); err != nil {
+		a.t.Fatal(err)
+	}
+	return o.tls
 }
 
 func TestTLS(t *testing.T) {
 	a := newAuthority(t)
-	s := a.serve()
-	good := TLS{CA: a.file("ca.crt"), Certificate: a.file("client.crt"), Key: a.file("client.key"), ServerName: "redis.test"}
+	a.certify("redis.test")
+	s := startServer(t, a.arguments("yes")...)
+	good := a.settings()
 	eachAdapter(t, Cluster{URL: "rediss://" + s.address, TLS: &good}, bothWays)
 
 	other := newAuthority(t)
@@ -106,15 +139,35 @@ func TestTLS(t *testing.T) {
 // has to be good.
 func TestRedisClusterOverTLS(t *testing.T) {
 	a := newAuthority(t)
-	a.issue("redis", &x509.Certificate{
-		IPAddresses: []net.IP{{127, 0, 0, 1}}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
-	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
-	all := startCluster(t, &tls.Config{RootCAs: roots},
-		"--tls-cluster", "yes", "--tls-replication", "yes", "--tls-auth-clients", "no",
-		"--tls-ca-cert-file", a.file("ca.crt"), "--tls-cert-file", a.file("redis.crt"), "--tls-key-file", a.file("redis.key"),
-	)
-	url := "rediss" + clusterURL(all)[len("redis"):]
+	a.certify("127.0.0.1")
+	url := "rediss" + clusterURL(startCluster(t, a))[len("redis"):]
 	eachAdapter(t, Cluster{URL: url, TLS: &TLS{CA: a.file("ca.crt")}}, bothWays)
+}
+
+// sentinelsOverTLS start with certificates that are good for that name or address.
+func sentinelsOverTLS(t *testing.T, host string) (config Cluster, master, replica *server) {
+	t.Helper()
+	a := newAuthority(t)
+	a.certify(host)
+	master, replica, sentinels := startSentinels(t, a)
+	config = sentinelConfig(sentinels)
+	settings := a.settings()
+	config.URL, config.TLS = "rediss"+config.URL[len("redis"):], &settings
+	return config, master, replica
+}
+
+// Sentinels name servers by their addresses too.
+func TestSentinelOverTLS(t *testing.T) {
+	config, _, _ := sentinelsOverTLS(t, "127.0.0.1")
+	config.TLS.ServerName = ""
+	eachAdapter(t, config, bothWays)
+}
+
+// All of them, and the master after it, may have one name.
+func TestASentinelFailoverOverTLS(t *testing.T) {
+	config, master, replica := sentinelsOverTLS(t, "redis.test")
+	surviveDeath(t, config, func() {
+		master.copied("app")
+		master.kill()
+	}, func() { replica.says("MASTER MODE enabled") })
 }

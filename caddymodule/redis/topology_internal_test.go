@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -54,19 +53,20 @@ func TestAUserWithFewRightsInADatabase(t *testing.T) {
 	}
 }
 
-// startCluster starts a Redis Cluster of three masters.
-func startCluster(t *testing.T, secure *tls.Config, args ...string) []*server {
+// startCluster starts a Redis Cluster of three masters, which speaks TLS with the
+// certificates of an authority, if there is one.
+func startCluster(t *testing.T, a *authority) []*server {
 	t.Helper()
 	var all []*server
 	buses := map[*server]string{}
 	for range 3 {
 		bus := freePort(t)
-		args := append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000"}, args...)
-		if secure != nil {
-			args = append(args, "--port", "0", "--tls-port", "PORT")
+		args := []string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000"}
+		if a != nil {
+			args = append(args, a.arguments("no")...)
 		}
 		s := startServer(t, args...)
-		s.options.TLSConfig = secure
+		s.options.TLSConfig = a.client()
 		buses[s] = bus
 		all = append(all, s)
 	}
@@ -94,27 +94,35 @@ func TestRedisCluster(t *testing.T) {
 	eachAdapter(t, Cluster{URL: clusterURL(all[:1])}, bothWays)
 }
 
-// startSentinels starts a master with a replica and three Sentinels.
-func startSentinels(t *testing.T) (master, replica *server, sentinels []*server) {
+// startSentinels starts a master with a replica and three Sentinels, which speak TLS
+// with the certificates of an authority, if there is one.
+func startSentinels(t *testing.T, a *authority) (master, replica *server, sentinels []*server) {
 	t.Helper()
-	auth := []string{"--requirepass", "data", "--masterauth", "data"}
-	master = startServer(t, auth...)
-	master.options.Password = "data"
+	args, secure := []string{"--requirepass", "data", "--masterauth", "data"}, ""
+	if a != nil {
+		args, secure = append(args, a.arguments("yes")...), conf(a.arguments("yes"))
+	}
+	start := func(more ...string) *server {
+		s := startServer(t, append(more, args...)...)
+		s.options.Password, s.options.TLSConfig = "data", a.client()
+		return s
+	}
+	master = start()
 	host, port, _ := net.SplitHostPort(master.address)
-	replica = startServer(t, append(auth, "--replicaof", host+" "+port)...)
-	replica.options.Password = "data"
+	replica = start("--replicaof", host+" "+port)
 	replica.says("MASTER <-> REPLICA sync: Finished with success")
 	for range 3 {
 		own := freePort(t)
 		file := filepath.Join(t.TempDir(), "sentinel.conf")
-		text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nrequirepass watch\nsentinel sentinel-pass watch\n"+
+		text := fmt.Sprintf("port PORT\nbind 127.0.0.1\ndir %s\nrequirepass watch\nsentinel sentinel-pass watch\n"+
 			"sentinel monitor main %s %s 2\nsentinel auth-pass main data\n"+
-			"sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n", own, t.TempDir(), host, port)
+			"sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n", t.TempDir(), host, port)
+		text = strings.ReplaceAll(text+secure, "PORT", own)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s := newServer(t, own, []string{file, "--sentinel"})
-		s.options.Password = "watch"
+		s.options.Password, s.options.TLSConfig = "watch", a.client()
 		s.start("+monitor master main")
 		sentinels = append(sentinels, s)
 	}
@@ -124,6 +132,14 @@ func startSentinels(t *testing.T) (master, replica *server, sentinels []*server)
 		s.says("+sentinel ")
 	}
 	return master, replica, sentinels
+}
+
+// conf makes lines of a configuration file of arguments.
+func conf(args []string) (text string) {
+	for i := 0; i < len(args); i += 2 {
+		text += strings.TrimPrefix(args[i], "--") + " " + args[i+1] + "\n"
+	}
+	return text
 }
 
 func sentinelConfig(sentinels []*server) Cluster {
@@ -137,6 +153,6 @@ func sentinelConfig(sentinels []*server) Cluster {
 }
 
 func TestSentinel(t *testing.T) {
-	_, _, sentinels := startSentinels(t)
+	_, _, sentinels := startSentinels(t, nil)
 	eachAdapter(t, sentinelConfig(sentinels), bothWays)
 }
