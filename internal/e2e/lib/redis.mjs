@@ -9,7 +9,7 @@ import { onFreePort } from "./ports.mjs";
 import { Program } from "./process.mjs";
 import { eventually } from "./wait.mjs";
 
-const BINARY = process.env.REDIS_SERVER ?? "redis-server";
+export const BINARY = process.env.REDIS_SERVER ?? "redis-server";
 const NODE_SERVER = fileURLToPath(new URL("../reference/cluster.mjs", import.meta.url));
 
 /** A Redis of its own; it may be ended and started again on its port. */
@@ -42,11 +42,17 @@ export class Redis {
 
   /** Runs one command over a connection of its own. */
   async command(...words) {
+    return (await this.commands(words))[0];
+  }
+
+  /** Runs commands over a connection of their own, and gives their answers. */
+  async commands(...list) {
     const client = createClient({ url: this.url });
     client.on("error", () => {});
     await client.connect();
     try {
-      return await client.sendCommand(words.map((w) => (Buffer.isBuffer(w) ? w : String(w))));
+      const texts = list.map((words) => words.map((w) => (Buffer.isBuffer(w) ? w : String(w))));
+      return await Promise.all(texts.map((words) => client.sendCommand(words)));
     } finally {
       client.destroy();
     }
