@@ -1,27 +1,26 @@
 // A Socket.IO server for Node in a cluster, which does across nodes what
-// ../testgateway does. Its argument: {port, redis, adapter, label, recovery?, old?};
-// old takes packages of some years ago, for pubsub.
+// ../testgateway does. Its argument: {port, redis, adapter, label, recovery?, server?,
+// package?, ioredis?}; server and package are those of other versions of socket.io and
+// of the adapter, ioredis takes the client of that name.
 import { createServer } from "node:http";
 import { createClient } from "redis";
 
 const config = JSON.parse(process.argv[2]);
-const packages = config.old
-  ? ["socket.io-old", "redis-adapter-old", "@socket.io/redis-streams-adapter"]
-  : ["socket.io", "@socket.io/redis-adapter", "@socket.io/redis-streams-adapter"];
-const [{ Server }, { createAdapter: createClassic }, { createAdapter: createStreams }] =
-  await Promise.all(packages.map((name) => import(name)));
+const PACKAGES = { streams: "@socket.io/redis-streams-adapter", pubsub: "@socket.io/redis-adapter" };
+const { Server } = await import(config.server ?? "socket.io");
+const { createAdapter } = await import(config.package ?? PACKAGES[config.adapter]);
 
 async function connect() {
-  const client = createClient({ url: config.redis });
+  const client = config.ioredis ? new (await import("ioredis")).Redis(config.redis) : createClient({ url: config.redis });
   client.on("error", (error) => console.log(`redis: ${error.message}`));
-  await client.connect();
+  if (!config.ioredis) await client.connect();
   return client;
 }
 
 const publisher = await connect();
 const adapter = config.adapter === "streams"
-  ? createStreams(publisher)
-  : createClassic(publisher, await connect(), { publishOnSpecificResponseChannel: config.specific });
+  ? createAdapter(publisher)
+  : createAdapter(publisher, await connect(), { publishOnSpecificResponseChannel: config.specific });
 const http = createServer();
 const io = new Server(http, {
   adapter,
