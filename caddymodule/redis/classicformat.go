@@ -149,7 +149,7 @@ const emitterUID = "emitter"
 
 func (f *classicFormat) note(text []byte) []any { return publication(f.stateful, text).args }
 
-func (f *classicFormat) receive(channel, payload string) error {
+func (f *classicFormat) receive(channel string, payload []byte) error {
 	switch {
 	case channel == f.stateful:
 		return f.l.noted(payload)
@@ -167,15 +167,15 @@ func (f *classicFormat) receive(channel, payload string) error {
 }
 
 // decodeText reads JSON, which begins with a brace, or MessagePack.
-func decodeText(payload string) (text json.RawMessage, attachments [][]byte, err error) {
-	if strings.HasPrefix(payload, "{") {
-		return json.RawMessage(payload), nil, nil
+func decodeText(payload []byte) (text json.RawMessage, attachments [][]byte, err error) {
+	if len(payload) > 0 && payload[0] == '{' {
+		return payload, nil, nil
 	}
-	return unpack([]byte(payload))
+	return unpack(payload)
 }
 
-func (f *classicFormat) receiveBroadcast(payload string) error {
-	text, attachments, err := unpack([]byte(payload))
+func (f *classicFormat) receiveBroadcast(payload []byte) error {
+	text, attachments, err := unpack(payload)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (f *classicFormat) receiveBroadcast(payload string) error {
 	return nil
 }
 
-func (f *classicFormat) receiveRequest(payload string) error {
+func (f *classicFormat) receiveRequest(payload []byte) error {
 	text, attachments, err := decodeText(payload)
 	if err != nil {
 		return err
@@ -348,7 +348,7 @@ func (f *classicFormat) late(err error) {
 	}
 }
 
-func (f *classicFormat) receiveResponse(payload string) error {
+func (f *classicFormat) receiveResponse(payload []byte) error {
 	text, attachments, err := decodeText(payload)
 	if err != nil {
 		return err

@@ -93,7 +93,7 @@ func FuzzPublished(f *testing.F) {
 		for _, l := range links {
 			channels, _ := l.format.topics()
 			for _, channel := range append(channels, "socket.io#/#") {
-				_ = l.format.receive(channel, payload) // it must not panic
+				_ = l.format.receive(channel, []byte(payload)) // it must not panic
 			}
 		}
 	})

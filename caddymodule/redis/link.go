@@ -27,8 +27,8 @@ type format interface {
 	// topics are the channels and patterns to subscribe to; the first is that
 	// by whose subscribers nodes are counted.
 	topics() (channels, patterns []string)
-	// receive takes what comes by a channel.
-	receive(channel, payload string) error
+	// receive takes what comes by a channel. The payload is valid until it returns.
+	receive(channel string, payload []byte) error
 	// emission and note publish for the state.
 	emission(m *gateway.Message) ([]any, error)
 	note(text []byte) []any
@@ -335,7 +335,7 @@ func (l *link) emission(e *gateway.Emission) ([]any, error) {
 func (l *link) note(text []byte) []any { return l.format.note(text) }
 
 // noted takes a note of the state.
-func (l *link) noted(text string) error { return l.state.noted([]byte(text)) }
+func (l *link) noted(text []byte) error { return l.state.noted(text) }
 
 // Sessions implements [gateway.Link].
 func (l *link) Sessions() gateway.Sessions {

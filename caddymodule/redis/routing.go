@@ -37,7 +37,7 @@ func newClient(o *options, servers *census) redis.UniversalClient {
 }
 
 // dialHook marks the errors of connections that could not be made, with which
-// nothing was sent: the library's own tell only sometimes.
+// nothing was sent: the library's own tell only sometimes. It taps subscriptions.
 type dialHook struct{}
 
 type dialError struct{ error }
@@ -51,7 +51,7 @@ func (dialHook) DialHook(next redis.DialHook) redis.DialHook {
 		if err != nil {
 			return nil, dialError{err}
 		}
-		return conn, nil
+		return tapped(ctx, conn), nil
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *self) attend(ctx context.Context, c *connection) {
 		}
 		joining.Unlock()
 		// An error is the connection's: when it is back, so are the subscriptions.
-		_ = c.topics.apply(now, next, pubsub.Subscribe, pubsub.Unsubscribe)
+		_ = c.apply(ctx, now, next, pubsub.Subscribe, pubsub.Unsubscribe)
 		now = next
 		select {
 		case <-s.wake:

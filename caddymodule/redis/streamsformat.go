@@ -147,8 +147,8 @@ func (f *streamsFormat) emission(m *gateway.Message) ([]any, error) {
 func (f *streamsFormat) note(text []byte) []any { return f.entry(kindNote, string(text), 0) }
 
 // receive takes a request of another node, or an answer.
-func (f *streamsFormat) receive(_, payload string) error {
-	text, attachments, err := unpack([]byte(payload))
+func (f *streamsFormat) receive(_ string, payload []byte) error {
+	text, attachments, err := unpack(payload)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (f *streamsFormat) answered(e *envelope, attachments [][]byte) {
 func (f *streamsFormat) read(k kind, data, offset string) error {
 	switch k {
 	case kindNote:
-		return f.l.noted(data)
+		return f.l.noted([]byte(data))
 	case kindBroadcast, kindJoin, kindLeave, kindDisconnect:
 	default:
 		return nil // heartbeats and requests of other versions of the adapter

@@ -14,6 +14,7 @@ import (
 // keeps what comes in order. All methods may be called concurrently.
 type topics struct {
 	c    *connection
+	ctx  context.Context // the connection's, with which subscriptions are tapped
 	wake chan struct{}
 
 	mu        sync.Mutex // guards the following fields
@@ -25,7 +26,9 @@ type topics struct {
 const idleTime = 2 * time.Second
 
 func newTopics(c *connection) *topics {
-	return &topics{c: c, wake: make(chan struct{}, 1), listeners: map[string][]*link{}, present: map[string]bool{}}
+	t := &topics{c: c, wake: make(chan struct{}, 1), listeners: map[string][]*link{}, present: map[string]bool{}}
+	t.ctx = context.WithValue(c.ctx, tapKey{}, taker(t.published))
+	return t
 }
 
 // change is called when links have come or gone.
@@ -65,7 +68,7 @@ func (t *topics) wanted() (channels, patterns map[string]bool) {
 
 // run keeps the subscriptions as they are wanted, and receives.
 func (t *topics) run() {
-	pubsub := t.c.client.Subscribe(t.c.ctx)
+	pubsub := t.c.client.Subscribe(t.ctx)
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
@@ -76,8 +79,8 @@ func (t *topics) run() {
 		nextChannels, nextPatterns := t.wanted()
 		// An error is the connection's: when it is back, so are the subscriptions.
 		// Nodes are counted by a channel: one that counts hears broadcasts already.
-		_ = t.apply(patterns, nextPatterns, pubsub.PSubscribe, pubsub.PUnsubscribe)
-		_ = t.apply(channels, nextChannels, pubsub.Subscribe, pubsub.Unsubscribe)
+		_ = t.c.apply(t.ctx, patterns, nextPatterns, pubsub.PSubscribe, pubsub.PUnsubscribe)
+		_ = t.c.apply(t.ctx, channels, nextChannels, pubsub.Subscribe, pubsub.Unsubscribe)
 		channels, patterns = nextChannels, nextPatterns
 		select {
 		case <-t.wake:
@@ -90,8 +93,9 @@ func (t *topics) run() {
 
 type subscribe func(ctx context.Context, names ...string) error
 
-func (t *topics) apply(now, next map[string]bool, add, remove subscribe) error {
-	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.options.timeout())
+// apply makes a subscription one of next instead of now.
+func (c *connection) apply(ctx context.Context, now, next map[string]bool, add, remove subscribe) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.timeout())
 	defer cancel()
 	var missing, extra []string
 	for name := range next {
@@ -126,7 +130,7 @@ func (t *topics) receive(pubsub *redis.PubSub) {
 			t.take(msg)
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
 			asked = true
-			_ = pubsub.Ping(t.c.ctx) // the next receive tells
+			_ = pubsub.Ping(t.ctx) // the next receive tells
 		case errors.Is(err, redis.ErrClosed):
 			return
 		default:
@@ -147,9 +151,9 @@ func (t *topics) receive(pubsub *redis.PubSub) {
 // of it any more. It does not keep one whose context's time has.
 func (t *topics) next(pubsub *redis.PubSub, asked bool) (any, error) {
 	if !asked {
-		return pubsub.ReceiveTimeout(t.c.ctx, idleTime)
+		return pubsub.ReceiveTimeout(t.ctx, idleTime)
 	}
-	ctx, cancel := context.WithTimeout(t.c.ctx, idleTime)
+	ctx, cancel := context.WithTimeout(t.ctx, idleTime)
 	defer cancel()
 	return pubsub.ReceiveTimeout(ctx, 0)
 }
@@ -161,28 +165,29 @@ func (t *topics) lost() {
 	clear(t.present)
 }
 
+// take notes what Redis has confirmed.
 func (t *topics) take(msg any) {
-	switch msg := msg.(type) {
-	case *redis.Subscription:
-		t.mu.Lock()
-		if msg.Kind == "subscribe" || msg.Kind == "psubscribe" {
-			t.present[msg.Channel] = true
-		} else {
-			delete(t.present, msg.Channel)
-		}
-		t.mu.Unlock()
-	case *redis.Message:
-		topic := msg.Pattern
-		if topic == "" {
-			topic = msg.Channel
-		}
-		t.mu.Lock()
-		listeners := t.listeners[topic]
-		t.mu.Unlock()
-		for _, l := range listeners {
-			if err := l.format.receive(msg.Channel, msg.Payload); err != nil {
-				t.c.malformed("a published message", err)
-			}
+	sub, ok := msg.(*redis.Subscription)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sub.Kind == "subscribe" || sub.Kind == "psubscribe" {
+		t.present[sub.Channel] = true
+	} else {
+		delete(t.present, sub.Channel)
+	}
+}
+
+// published hands on a message, which is valid until it returns.
+func (t *topics) published(topic, channel, payload []byte) {
+	t.mu.Lock()
+	listeners := t.listeners[string(topic)]
+	t.mu.Unlock()
+	for _, l := range listeners {
+		if err := l.format.receive(string(channel), payload); err != nil {
+			t.c.malformed("a published message", err)
 		}
 	}
 }

@@ -37,8 +37,7 @@ type unpacker struct {
 	attachments [][]byte
 }
 
-// unpack reads one value, and refuses what follows it. The attachments are parts
-// of b.
+// unpack reads one value, and refuses what follows it. It keeps nothing of b.
 func unpack(b []byte) (text json.RawMessage, attachments [][]byte, err error) {
 	in := bytes.NewReader(b)
 	u := unpacker{all: b, in: in, dec: msgpack.NewDecoder(in)}
@@ -155,7 +154,7 @@ func (u *unpacker) binary() error {
 		return err
 	}
 	fmt.Fprintf(&u.text, `{"_placeholder":true,"num":%d}`, len(u.attachments))
-	u.attachments = append(u.attachments, b)
+	u.attachments = append(u.attachments, bytes.Clone(b))
 	return nil
 }
 
