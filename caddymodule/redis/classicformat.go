@@ -1,11 +1,12 @@
 package redis
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 	"github.com/caddy-socketio/caddy-socketio/internal/jsontext"
@@ -53,24 +54,27 @@ var glob = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", 
 
 // encode is a broadcast: MessagePack of the sender, the packet, and whom it is for.
 func (f *classicFormat) encode(m *gateway.Message, uid string) (channel string, payload []byte, err error) {
-	text := append(appendText([]byte{'['}, uid), `,{"type":2,"data":`...)
-	text = append(append(text, m.Data...), `,"nsp":`...)
-	text = append(appendText(text, f.l.ns), `},{"rooms":`...)
-	text = append(appendNames(text, m.Rooms), `,"except":`...)
-	text = append(appendNames(text, m.Except), `,"flags":{`...)
-	if m.Volatile {
-		text = append(text, `"volatile":true`...)
-	}
-	text = append(text, `}}]`...)
-	var out bytes.Buffer
-	if err := pack(&out, text, m.Attachments); err != nil {
+	out := append(make([]byte, 0, len(m.Data)+256), msgpcode.FixedArrayLow|3)
+	out = append(appendString(out, uid), msgpcode.FixedMapLow|3)
+	out = appendInt(appendString(out, "type"), packetEvent)
+	if out, err = pack(appendString(out, "data"), m.Data, m.Attachments); err != nil {
 		return "", nil, err
+	}
+	out = appendString(appendString(out, "nsp"), f.l.ns)
+	out = append(out, msgpcode.FixedMapLow|3)
+	out = appendStrings(appendString(out, "rooms"), m.Rooms)
+	out = appendStrings(appendString(out, "except"), m.Except)
+	out = appendString(out, "flags")
+	if m.Volatile {
+		out = append(appendString(append(out, msgpcode.FixedMapLow|1), "volatile"), msgpcode.True)
+	} else {
+		out = append(out, msgpcode.FixedMapLow)
 	}
 	channel = f.channel
 	if len(m.Rooms) == 1 {
 		channel += m.Rooms[0] + "#"
 	}
-	return channel, out.Bytes(), nil
+	return channel, out, nil
 }
 
 func (f *classicFormat) broadcast(m *gateway.Message, _ uint64) (command, error) {
@@ -103,9 +107,8 @@ func (f *classicFormat) request(r *classicRequest, attachments [][]byte) (comman
 	if err != nil || r.Packet == nil && len(attachments) == 0 {
 		return publication(f.requests, text), err
 	}
-	var out bytes.Buffer
-	err = pack(&out, text, attachments)
-	return publication(f.requests, out.Bytes()), err
+	text, err = pack(nil, text, attachments)
+	return publication(f.requests, text), err
 }
 
 func (f *classicFormat) change(c change, set gateway.Set, rooms []string, closeConnection bool) command {
@@ -285,11 +288,9 @@ func (f *classicFormat) respond(r *classicRequest, b any, attachments [][]byte, 
 		return err
 	}
 	if binary || len(attachments) > 0 {
-		var out bytes.Buffer
-		if err := pack(&out, text, attachments); err != nil {
+		if text, err = pack(nil, text, attachments); err != nil {
 			return err
 		}
-		text = out.Bytes()
 	}
 	channel := f.responses
 	if f.l.c.options.SpecificResponses && r.Type != classicServerSide {

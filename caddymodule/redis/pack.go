@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/caddy-socketio/caddy-socketio/internal/jsontext"
@@ -18,23 +18,20 @@ import (
 type packer struct {
 	text        []byte
 	at          int // in text
-	out         *bytes.Buffer
-	enc         *msgpack.Encoder
+	out         []byte
 	attachments [][]byte
 }
 
 // pack appends the MessagePack form of a JSON value to out.
-func pack(out *bytes.Buffer, text []byte, attachments [][]byte) error {
-	out.Grow(len(text) + 64)
-	p := packer{text: text, out: out, enc: msgpack.NewEncoder(out), attachments: attachments}
-	p.enc.UseCompactInts(true)
+func pack(out, text []byte, attachments [][]byte) ([]byte, error) {
+	p := packer{text: text, out: slices.Grow(out, len(text)+64), attachments: attachments}
 	if err := p.value(maxDepth); err != nil {
-		return err
+		return nil, err
 	}
 	if p.next() != 0 {
-		return errText
+		return nil, errText
 	}
-	return nil
+	return p.out, nil
 }
 
 // next is the first byte of what comes, or 0 at the end.
@@ -61,7 +58,8 @@ func (p *packer) value(depth int) error {
 			if i >= len(p.attachments) {
 				return errMsgpack
 			}
-			return p.enc.EncodeBytes(p.attachments[i])
+			p.out = appendBinary(p.out, p.attachments[i])
+			return nil
 		}
 		return p.children(msgpcode.Map32, '}', depth)
 	case '[':
@@ -78,7 +76,12 @@ func (p *packer) string() error {
 		switch p.text[end] {
 		case '"':
 			p.at = end + 1
-			return p.enc.EncodeString(jsontext.Unquote(p.text[begin:end]))
+			if raw := p.text[begin:end]; bytes.IndexByte(raw, '\\') < 0 {
+				p.out = appendString(p.out, raw)
+			} else {
+				p.out = appendString(p.out, jsontext.Unquote(raw))
+			}
+			return nil
 		case '\\':
 			end += 2
 		default:
@@ -92,15 +95,17 @@ func (p *packer) word() error {
 	switch rest := p.text[p.at:]; {
 	case bytes.HasPrefix(rest, []byte("true")):
 		p.at += len("true")
-		return p.enc.EncodeBool(true)
+		p.out = append(p.out, msgpcode.True)
 	case bytes.HasPrefix(rest, []byte("false")):
 		p.at += len("false")
-		return p.enc.EncodeBool(false)
+		p.out = append(p.out, msgpcode.False)
 	case bytes.HasPrefix(rest, []byte("null")):
 		p.at += len("null")
-		return p.enc.EncodeNil()
+		p.out = append(p.out, msgpcode.Nil)
+	default:
+		return errText
 	}
-	return errText
+	return nil
 }
 
 func (p *packer) number() error {
@@ -110,13 +115,15 @@ func (p *packer) number() error {
 	}
 	p.at += len(rest)
 	if i, err := strconv.ParseInt(string(rest), 10, 64); err == nil {
-		return p.enc.EncodeInt(i)
+		p.out = appendInt(p.out, i)
+		return nil
 	}
 	f, err := strconv.ParseFloat(string(rest), 64)
 	if err != nil {
 		return errors.Join(errText, err)
 	}
-	return p.enc.EncodeFloat64(f)
+	p.out = appendFloat(p.out, f)
+	return nil
 }
 
 var placeholder = regexp.MustCompile(`^\{"_placeholder":true,"num":([0-9]{1,4})\}`)
@@ -138,8 +145,8 @@ func (p *packer) placeholder() (i int, ok bool) {
 // children writes the elements of an array or object, whose number is known after
 // them.
 func (p *packer) children(code, closing byte, depth int) error {
-	at := p.out.Len()
-	p.out.Write([]byte{code, 0, 0, 0, 0})
+	at := len(p.out)
+	p.out = append(p.out, code, 0, 0, 0, 0)
 	p.at++
 	n := uint32(0)
 	for ; p.next() != closing; n++ {
@@ -162,7 +169,7 @@ func (p *packer) children(code, closing byte, depth int) error {
 		}
 	}
 	p.at++
-	binary.BigEndian.PutUint32(p.out.Bytes()[at+1:], n)
+	binary.BigEndian.PutUint32(p.out[at+1:], n)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -65,16 +64,15 @@ func (s *sessions) Keep(one *gateway.Session, ttl time.Duration) {
 		SID: one.ID, PID: one.PID, Rooms: one.Rooms, Data: data,
 		Caddy: &caddySession{User: one.User, Began: one.Began, Sent: one.Sent, Kept: one.Kept},
 	})
-	var out bytes.Buffer
 	if err == nil {
-		err = pack(&out, text, nil)
+		text, err = pack(nil, text, nil)
 	}
 	if err != nil {
 		s.l.c.malformed("a session of this node", err)
 		return
 	}
 	s.l.c.sender.send(command{args: []any{
-		"SET", s.key(one.PID), base64.StdEncoding.EncodeToString(out.Bytes()), "PX", max(1, ttl.Milliseconds()),
+		"SET", s.key(one.PID), base64.StdEncoding.EncodeToString(text), "PX", max(1, ttl.Milliseconds()),
 	}})
 }
 

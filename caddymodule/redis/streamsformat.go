@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -73,11 +72,8 @@ func encodeBroadcast(m *gateway.Message) (string, error) {
 	if len(m.Attachments) == 0 {
 		return string(text), nil
 	}
-	var out bytes.Buffer
-	if err := pack(&out, text, m.Attachments); err != nil {
-		return "", err
-	}
-	return base64.StdEncoding.EncodeToString(out.Bytes()), nil
+	packed, err := pack(nil, text, m.Attachments)
+	return base64.StdEncoding.EncodeToString(packed), err
 }
 
 func (f *streamsFormat) broadcast(m *gateway.Message, serial uint64) (command, error) {
@@ -114,9 +110,8 @@ func (f *streamsFormat) publish(channel string, k kind, b any, attachments [][]b
 	if err != nil {
 		return command{}, err
 	}
-	var out bytes.Buffer
-	err = pack(&out, text, attachments)
-	return command{args: []any{"PUBLISH", channel, out.Bytes()}, once: true}, err
+	text, err = pack(nil, text, attachments)
+	return publication(channel, text), err
 }
 
 func (f *streamsFormat) ask(id string, m *gateway.Message, timeout time.Duration) (command, error) {

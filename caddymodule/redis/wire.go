@@ -9,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
+	"github.com/caddy-socketio/caddy-socketio/internal/jsontext"
 )
 
 // body is what messages of both adapters hold, each kind some of it.
@@ -138,6 +140,9 @@ func appendNames(out []byte, list []string) []byte {
 }
 
 func appendText(out []byte, s string) []byte {
+	if jsontext.SkipPlain([]byte(s), 0) == len(s) && utf8.ValidString(s) { // nearly all names
+		return append(append(append(out, '"'), s...), '"')
+	}
 	text, err := json.Marshal(s)
 	if err != nil { // text always encodes
 		text = []byte(`""`)

@@ -5,6 +5,7 @@
 package jsontext
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode/utf8"
 )
@@ -221,10 +222,8 @@ func skipDigits(b []byte, i int) int {
 
 // Unquote returns the string whose raw text, without quotes, is given.
 func Unquote(raw []byte) string {
-	for _, c := range raw {
-		if c == '\\' {
-			return unescape(raw)
-		}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return unescape(raw)
 	}
 	return string(raw)
 }
