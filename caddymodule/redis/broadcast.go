@@ -49,21 +49,65 @@ func readBroadcast(text []byte, wanted func(*wireSet) bool) (*gateway.Message, e
 	if err != nil || !wanted(set) {
 		return nil, err
 	}
-	return readMessage(set, packet, nil)
+	return readMessage(set, packet)
 }
 
-// readMessage reads the event of a packet. nsp, if it is not nil, gets the raw
-// value of the packet's member of that name.
-func readMessage(set *wireSet, packet []byte, nsp *[]byte) (*gateway.Message, error) {
+// receiveBroadcast decodes its parts one by one: this node's own go no further than
+// the first, and the data, nearly all of it, is not walked over once more.
+func (f *classicFormat) receiveBroadcast(payload []byte) error {
+	u := newUnpacker(payload)
+	if n, err := u.dec.DecodeArrayLen(); err != nil || n != 3 {
+		return errKind
+	}
+	from, err := u.next()
+	if err != nil {
+		return err
+	}
+	uid, err := readName(from)
+	if err != nil || uid == f.l.uid {
+		return err
+	}
+	var data []byte
+	nsp := []byte("null")
+	err = u.members(func(key, value []byte) {
+		switch string(key) {
+		case `"data"`:
+			data = value
+		case `"nsp"`:
+			nsp = value
+		}
+	})
+	if err != nil {
+		return err
+	}
+	opts, err := u.next()
+	if err != nil {
+		return err
+	}
+	if u.in.Len() > 0 {
+		return errMsgpack
+	}
+	set, err := readSet(opts)
+	if err != nil || !f.l.here(set) {
+		return err
+	}
+	to, err := readName(nsp)
+	if orElse(&to, "/"); err != nil || to != f.l.ns {
+		return err
+	}
+	if err := checkEvent(data); err != nil {
+		return err
+	}
+	f.l.deliver(&gateway.Message{Set: set.set(), Volatile: set.Flags.Volatile, Data: data, Attachments: u.attachments}, "", 0)
+	return nil
+}
+
+// readMessage reads the event of a packet.
+func readMessage(set *wireSet, packet []byte) (*gateway.Message, error) {
 	m := &gateway.Message{Set: set.set(), Volatile: set.Flags.Volatile}
 	ok := jsontext.Object(packet, maxDepth, func(key, value []byte) {
-		switch string(key) {
-		case "data":
+		if string(key) == "data" {
 			m.Data = value
-		case "nsp":
-			if nsp != nil {
-				*nsp = value
-			}
 		}
 	})
 	if !ok {

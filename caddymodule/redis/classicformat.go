@@ -9,7 +9,6 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
-	"github.com/caddy-socketio/caddy-socketio/internal/jsontext"
 )
 
 // classicKind is the type of a request or response of @socket.io/redis-adapter.
@@ -175,40 +174,6 @@ func decodeText(payload []byte) (text json.RawMessage, attachments [][]byte, err
 		return payload, nil, nil
 	}
 	return unpack(payload)
-}
-
-func (f *classicFormat) receiveBroadcast(payload []byte) error {
-	text, attachments, err := unpack(payload)
-	if err != nil {
-		return err
-	}
-	var parts [][]byte
-	if !jsontext.Array(text, maxDepth, func(part []byte) { parts = append(parts, part) }) {
-		return errText
-	}
-	if len(parts) != 3 {
-		return errKind
-	}
-	uid, err := readName(parts[0])
-	if err != nil || uid == f.l.uid {
-		return err
-	}
-	set, err := readSet(parts[2])
-	if err != nil || !f.l.here(set) {
-		return err
-	}
-	nsp := []byte("null")
-	m, err := readMessage(set, parts[1], &nsp)
-	if err != nil {
-		return err
-	}
-	to, err := readName(nsp)
-	if orElse(&to, "/"); err != nil || to != f.l.ns {
-		return err
-	}
-	m.Attachments = attachments
-	f.l.deliver(m, "", 0)
-	return nil
 }
 
 func (f *classicFormat) receiveRequest(payload []byte) error {

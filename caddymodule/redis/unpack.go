@@ -39,16 +39,50 @@ type unpacker struct {
 
 // unpack reads one value, and refuses what follows it. It keeps nothing of b.
 func unpack(b []byte) (text json.RawMessage, attachments [][]byte, err error) {
-	in := bytes.NewReader(b)
-	u := unpacker{all: b, in: in, dec: msgpack.NewDecoder(in)}
-	u.text.Grow(len(b) + len(b)/8)
-	if err := u.value(maxDepth); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errMsgpack, err)
+	u := newUnpacker(b)
+	if text, err = u.next(); err != nil {
+		return nil, nil, err
 	}
-	if in.Len() > 0 {
+	if u.in.Len() > 0 {
 		return nil, nil, errMsgpack
 	}
-	return u.text.Bytes(), u.attachments, nil
+	return text, u.attachments, nil
+}
+
+func newUnpacker(b []byte) *unpacker {
+	in := bytes.NewReader(b)
+	u := &unpacker{all: b, in: in, dec: msgpack.NewDecoder(in)}
+	u.text.Grow(len(b) + len(b)/8)
+	return u
+}
+
+// next reads one value.
+func (u *unpacker) next() ([]byte, error) {
+	at := u.text.Len()
+	if err := u.value(maxDepth); err != nil {
+		return nil, fmt.Errorf("%w: %w", errMsgpack, err)
+	}
+	return u.text.Bytes()[at:u.text.Len():u.text.Len()], nil
+}
+
+// members reads an object, and calls member for each of its members.
+func (u *unpacker) members(member func(key, value []byte)) error {
+	n, err := u.dec.DecodeMapLen()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errMsgpack, err)
+	}
+	for range n {
+		key, err := u.next()
+		if err != nil {
+			return err
+		}
+		value, err := u.next()
+		if err != nil {
+			return err
+		}
+		member(key, value)
+	}
+	return nil
 }
 
 func (u *unpacker) value(depth int) error {
