@@ -223,6 +223,9 @@ type note struct {
 	// why, where they still are.
 	Out  []string `json:"out,omitempty"`
 	Over []string `json:"over,omitempty"`
+	// Back are nodes with peers in a room that the cluster had lost. Who brought it
+	// back may not have known that some have left.
+	Back []string `json:"back,omitempty"`
 	// Due is what [Room.due] is after the write, as in a document.
 	Due int64 `json:"due,omitempty"`
 }
@@ -233,13 +236,16 @@ func (cl *cluster) noted(key string, version uint64, text []byte) {
 	if !ours {
 		return
 	}
-	p := cl.at(name)
-	if p == nil {
-		return
-	}
 	var n note
 	if json.Unmarshal(text, &n) != nil {
 		n = note{} // another release's, which has to say nothing to this one
+	}
+	if slices.Contains(n.Back, cl.shared.Node()) {
+		cl.mend(name)
+	}
+	p := cl.at(name)
+	if p == nil {
+		return
 	}
 	cl.mu.Lock()
 	if len(p.seats) > 0 {

@@ -250,6 +250,28 @@ func TestRoomsComeBackAsTheyWereLast(t *testing.T) {
 	})
 }
 
+// Who has left a moment before is not known to have, where the room is brought back.
+func TestNobodyComesBackWhoHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCluster(t, 3, nil)
+		a, b, c := w.socket("a", ""), w.socket("b", ""), w.socket("c", "")
+		a.join()
+		b.join()
+		c.join()
+		a.do("message", `{"room":"r","data":1}`) // its node reads that c is there
+		c.do("leave", `{"room":"r"}`)
+		w.bus.set(func() { clear(w.bus.entries) })
+		for _, n := range w.bus.nodes {
+			n.back()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.socket("d", "").join(); got.Count != 3 {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
 // The others may take a node for gone a while longer than it takes to be back.
 func TestAPeerThatIsTakenForLostIsStillThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

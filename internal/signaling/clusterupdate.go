@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,6 +39,8 @@ type update struct {
 	create  bool
 	change  func(*Room) error
 	undo    []func()
+	// recalled is set for a room that the cluster had lost.
+	recalled bool
 }
 
 // run makes the change until nobody else was faster.
@@ -87,10 +90,12 @@ func (u *update) base(v Value) (*Room, Value, error) {
 	cl := u.cluster
 	r := cl.blank(u.place.name)
 	r.born = random(12)
-	decoded, err := cl.decode(u.place.name, v)
+	read, err := cl.decode(u.place.name, v)
+	decoded := read
 	if err == nil {
-		decoded, err = cl.recall(u.place, decoded)
+		decoded, err = cl.recall(u.place, read)
 	}
+	u.recalled = decoded != read
 	if err != nil {
 		return nil, v, err
 	}
@@ -143,6 +148,9 @@ func (u *update) write(ctx context.Context, r *Room, v Value) (_ Value, done boo
 	text, err := u.text(r)
 	if err != nil {
 		return v, false, err
+	}
+	if u.recalled {
+		acts = append(acts, effect{back: r.nodes()})
 	}
 	t := new(turn)
 	steps, err := cl.steps(p.name, acts, t, due)
@@ -226,7 +234,7 @@ func (cl *cluster) steps(name string, acts []effect, t *turn, due time.Time) (st
 	pass := func() error {
 		gone.Due = micros(due)
 		text, err := json.Marshal(gone)
-		acting, leaving := runs, gone
+		acting, going := runs, gone
 		steps = append(steps, Step{Note: text, Run: func() {
 			if !t.begin() {
 				cl.mend(name)
@@ -235,33 +243,44 @@ func (cl *cluster) steps(name string, acts []effect, t *turn, due time.Time) (st
 			for _, run := range acting {
 				run()
 			}
-			cl.leave(name, &leaving)
+			cl.leave(name, &going)
 		}})
 		runs, gone = nil, note{}
 		return err
 	}
-	pending := func() bool { return len(runs)+len(gone.Out)+len(gone.Over) > 0 }
+	leaving := func() bool { return len(gone.Out)+len(gone.Over)+len(gone.Back) > 0 }
 	for _, a := range acts {
 		switch {
 		case a.run != nil:
 			// Runs come before the leaving of the same note.
-			if len(gone.Out)+len(gone.Over) > 0 {
+			if leaving() {
 				err = errors.Join(err, pass())
 			}
 			runs = append(runs, a.run)
-		case a.out != nil, a.over != nil:
-			gone.Out, gone.Over = append(gone.Out, a.out...), append(gone.Over, a.over...)
+		case a.out != nil, a.over != nil, a.back != nil:
+			gone.Out, gone.Over, gone.Back = append(gone.Out, a.out...), append(gone.Over, a.over...), append(gone.Back, a.back...)
 		default:
-			if pending() {
+			if len(runs) > 0 || leaving() {
 				err = errors.Join(err, pass())
 			}
 			steps = append(steps, a.step(name))
 		}
 	}
-	if pending() || len(steps) == 0 || steps[len(steps)-1].Note == nil {
+	if len(runs) > 0 || leaving() || len(steps) == 0 || steps[len(steps)-1].Note == nil {
 		err = errors.Join(err, pass())
 	}
 	return steps, err
+}
+
+// nodes lists the nodes with peers in the room.
+func (r *Room) nodes() []string {
+	nodes := make([]string, 0, len(r.list))
+	for _, p := range r.list {
+		if !slices.Contains(nodes, p.node) {
+			nodes = append(nodes, p.node)
+		}
+	}
+	return nodes
 }
 
 func (a *effect) step(room string) Step {

@@ -15,7 +15,8 @@ type held struct {
 }
 
 // effect is one of: an event to a room or a socket, sockets that leave the room, or
-// whose peers' time is over, and something to do on this node.
+// whose peers' time is over, nodes that have to look, and something to do on this
+// node.
 type effect struct {
 	event   string
 	payload json.RawMessage
@@ -24,6 +25,7 @@ type effect struct {
 
 	out  []string // sockets
 	over []string // sockets, which are told if they still are there
+	back []string // nodes, which are to look whether their peers are there
 
 	run func()
 }
