@@ -281,6 +281,15 @@ go_tests() {
 	local race=-race
 	has cc || { race=; note "no C compiler: without the race detector"; }
 	go list ./... | grep -v "^$MODULE/internal/e2e$" | xargs go test $race -timeout 20m
+	[ -z "$race" ] || measuring_tests
+}
+
+# measuring_tests are those of memory, which the race detector would falsify.
+measuring_tests() {
+	local folders
+	folders=$(files '*_test.go' | xargs grep -lE '^//go:build .*!race' | xargs -n 1 dirname | sort -u)
+	note "without the race detector: $(xargs <<<"$folders")"
+	sed 's,^,./,' <<<"$folders" | xargs go test -timeout 5m
 }
 
 # e2e_tests fail for want of a browser or a package, where go test ./... skips.
