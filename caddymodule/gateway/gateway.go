@@ -49,6 +49,14 @@ type EventNamer interface {
 	Events() []string
 }
 
+// RenewalWatcher is implemented by gateways that want to know when the identity of
+// a socket has changed, such as its role.
+type RenewalWatcher interface {
+	// Renewed is called when the client has renewed its token, before the
+	// socket's next event. [Socket.Identity] is the new one.
+	Renewed(ctx context.Context, s Socket)
+}
+
 // Initializer is implemented by gateways that want their namespace before the
 // first socket, as NestJS's afterInit.
 type Initializer interface {

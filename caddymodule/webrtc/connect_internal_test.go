@@ -103,6 +103,20 @@ func TestReasonsOfDisconnects(t *testing.T) {
 	}
 }
 
+func TestARoleByARenewedTokenIsTold(t *testing.T) {
+	g, ns := start(t, `{"host":{"mode":"claim","claim":"role","value":"host"}}`)
+	a, b := ns.connect(t, g, "a", "ann"), ns.connect(t, g, "b", "")
+	id := a.join("").Self.ID
+	b.join("")
+	b.take()
+	a.identity = &gateway.Identity{ID: "ann", Role: "host"}
+	g.Renewed(t.Context(), a)
+	want := `moderation [{"room":"r","action":"promote","by":null,"peer":"` + id + `"}]`
+	if got := b.take(); !slices.Equal(got, []string{want}) {
+		t.Fatalf("got %v", got)
+	}
+}
+
 func TestRoomsSurviveAReload(t *testing.T) {
 	g, ns := start(t, `{"room_capacity":2}`)
 	a, b := ns.connect(t, g, "a", ""), ns.connect(t, g, "b", "")

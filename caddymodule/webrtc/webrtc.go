@@ -154,12 +154,20 @@ func (g *Gateway) Init(_ context.Context, ns gateway.Namespace) error {
 // Events names what all sockets' one handler handles.
 func (*Gateway) Events() []string { return append(signaling.Events(), "ping", "renew") }
 
+// Renewed lets the rooms know that the claims of a socket may make it host now.
+func (*Gateway) Renewed(_ context.Context, s gateway.Socket) {
+	if service := roomsOf(s.Namespace()).current(); service != nil {
+		service.Renewed(s.ID())
+	}
+}
+
 // Interface guards
 var (
-	_ caddy.Provisioner     = (*Gateway)(nil)
-	_ caddy.Validator       = (*Gateway)(nil)
-	_ caddyfile.Unmarshaler = (*Gateway)(nil)
-	_ gateway.Gateway       = (*Gateway)(nil)
-	_ gateway.Initializer   = (*Gateway)(nil)
-	_ gateway.EventNamer    = (*Gateway)(nil)
+	_ caddy.Provisioner      = (*Gateway)(nil)
+	_ caddy.Validator        = (*Gateway)(nil)
+	_ caddyfile.Unmarshaler  = (*Gateway)(nil)
+	_ gateway.Gateway        = (*Gateway)(nil)
+	_ gateway.Initializer    = (*Gateway)(nil)
+	_ gateway.EventNamer     = (*Gateway)(nil)
+	_ gateway.RenewalWatcher = (*Gateway)(nil)
 )

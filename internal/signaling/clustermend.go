@@ -160,6 +160,7 @@ func (cl *cluster) mendRoom(name string) bool {
 				r.reconcile(p)
 			}
 		}
+		r.succeed()
 		for c := range cl.seated(name) {
 			if p := r.sockets[c.id]; p == nil || p.node != r.node {
 				r.held.over(c.id)
@@ -188,6 +189,8 @@ func (r *Room) reconcile(p *Peer) {
 		}
 	case p.away:
 		r.reseat(p, c)
+	default:
+		r.noteClaims(p)
 	}
 }
 

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -19,14 +20,54 @@ func (r *Room) isHost(p *Peer) bool {
 	case p.client == nil:
 		return rule.Mode == HostClaim && p.claimed
 	}
-	return rule.claimed(p.client.conn.User())
+	return r.claims(p)
 }
 
-// noteClaims lets other nodes know whether the peer's claims make it host. It is
-// called when the peer changes something.
+// claims reports whether the claims of a peer of this node make it host.
+func (r *Room) claims(p *Peer) bool {
+	return r.opts.Host.Mode == HostClaim && r.opts.Host.claimed(p.client.conn.User())
+}
+
+// noteClaims takes note of whether the peer's claims make it host, for other nodes
+// too, and tells the room if they have begun to: its token was renewed, or the rule
+// has changed. That they no longer do has no event of its own. It is called when
+// one of those has happened, and when the peer changes something.
 func (r *Room) noteClaims(p *Peer) {
-	if r.node != "" && p.client != nil {
-		p.claimed = r.opts.Host.claimed(p.client.conn.User())
+	if p.client == nil {
+		return // its own node does
+	}
+	before := p.claimed
+	p.claimed = r.claims(p)
+	if p.claimed && !before && p.promoted != HostClaim {
+		r.tellModeration(nil, "promote", p, nil)
+	}
+}
+
+// elect makes those hosts whom a new rule makes such.
+func (r *Room) elect() {
+	for _, p := range r.list {
+		r.noteClaims(p)
+	}
+	r.succeed()
+}
+
+// Renewed must be called when a socket's identity has changed, as by a new token.
+func (s *Service) Renewed(socket string) {
+	c := s.client(socket)
+	if c == nil || s.opts.Load().Host.Mode != HostClaim {
+		return
+	}
+	for _, room := range c.list() {
+		err := s.update(room, false, func(r *Room) error {
+			p, err := r.member(c)
+			if err == nil {
+				r.noteClaims(p)
+			}
+			return err // that it has left meanwhile is none
+		})
+		if errors.Is(err, errUnavailable) {
+			s.mend(room)
+		}
 	}
 }
 

@@ -117,7 +117,7 @@ func (e *entrance) enter(r *Room) error {
 	r.add(p)
 	// A reload may have made age count in a room that has no host yet.
 	r.succeed()
-	r.noteClaims(p)
+	p.claimed = r.claims(p)
 	r.reply(e.answer, r.snapshot(p, false))
 	r.tellJoined(p)
 	r.arrived(p)

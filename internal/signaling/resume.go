@@ -110,6 +110,7 @@ func (r *Room) reseat(p *Peer, c *Client) {
 	if wasAway {
 		r.tellAway(p, true)
 	}
+	r.noteClaims(p)
 }
 
 // restore takes back the client's peer in a room. What waited for it is sent by

@@ -60,7 +60,7 @@ type Peer struct {
 	joined     time.Time
 	state      json.RawMessage // an object, as the client wrote it
 	promoted   HostMode        // the rule under which it was promoted, or came first
-	claimed    bool            // host by its claims when it changed something last, for other nodes
+	claimed    bool            // host by its claims, as the room and other nodes were told
 
 	// client is the socket it has, or last had when away. On a node of a
 	// cluster it is nil for one of another node. socket is its id, node where it

@@ -37,11 +37,25 @@ func New(store Store, o Options) *Service {
 }
 
 // Configure replaces the options; they must be valid. They apply to what happens
-// from now on: nobody is put out, and times that run already run to their end.
+// from now on: nobody is put out, and times that run already run to their end. Rooms
+// are told whom a new host rule makes host.
 func (s *Service) Configure(o Options) {
-	s.opts.Store(&o)
+	before := s.opts.Swap(&o)
 	if s.cluster != nil {
 		s.cluster.listAll()
+	}
+	if before == nil || before.Host == o.Host {
+		return
+	}
+	for _, name := range s.store.Names() {
+		if s.cluster != nil {
+			s.mend(name)
+			continue
+		}
+		_ = s.update(name, false, func(r *Room) error { // ended meanwhile: nobody to tell
+			r.elect()
+			return nil
+		})
 	}
 }
 

@@ -172,6 +172,17 @@ func (s *Socket) renew(r gateway.Renewer, ev *gateway.Event) (any, error) {
 	return answer, nil
 }
 
+// tellRenewed tells the gateway of a renewal.
+func (s *Socket) tellRenewed() {
+	w, ok := s.binding.gateway.(gateway.RenewalWatcher)
+	if !ok {
+		return
+	}
+	if err := guard(func() error { w.Renewed(s.ctx, s); return nil }); err != nil {
+		s.logFailure(eventRenew, err)
+	}
+}
+
 // notRenewed logs why a renewal was refused; the client may try again as it likes.
 func (s *Socket) notRenewed(reason string, more ...zap.Field) {
 	s.ns.server.incidents().Line(zap.WarnLevel, "renewal refused", reason, s.fields(more...)...)

@@ -191,3 +191,31 @@ func TestClockThatIsWrongAtTheDoor(t *testing.T) {
 		c.want(expiring, expired, "1")
 	})
 }
+
+// renewals is a gateway that notes the ends of the tokens that it hears are new.
+type renewals struct {
+	gateway.Gateway
+	heard chan time.Time
+}
+
+func (r renewals) Renewed(_ context.Context, s gateway.Socket) { r.heard <- s.Identity().Expires }
+
+func TestTheGatewayHearsOfARenewalAndOfNoOther(t *testing.T) {
+	heard := make(chan time.Time, 9)
+	inBubble(t, Settings{Namespaces: []Namespace{
+		{"/", renewals{echo, heard}, issuer{&wallClock{}, &wallClock{}}},
+		{"/deaf", echo, issuer{&wallClock{}, &wallClock{}}},
+	}}, func(t *testing.T, w *world) {
+		c := w.dial()
+		c.enter("/", `{"token":"1h"}`)
+		c.enter("/deaf", `{"token":"1h"}`)
+		c.send(`21["renew",{"token":"x"}]`, `22["renew",{"token":"2h"}]`)
+		c.want(`31[{"error":{"code":"unauthorized"*`, `32[{"expires":*`)
+		c.send(`2/deaf,3["renew",{"token":"2h"}]`)
+		c.want(`3/deaf,3[{"expires":*`)
+		synctest.Wait()
+		if got := time.Until(<-heard); got.Round(time.Second) != 2*time.Hour || len(heard) > 0 {
+			t.Fatalf("it heard of a token for %v, and of %d more", got, len(heard))
+		}
+	})
+}

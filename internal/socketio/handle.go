@@ -90,6 +90,9 @@ func (s *Socket) handle(in *inbound) {
 	}
 	finish(err)
 	s.answer(in, result, err)
+	if renewing && err == nil {
+		s.tellRenewed()
+	}
 	s.ns.server.settings().Observer.Handled(s.ns.configured(), name, known, time.Since(start), err)
 }
 
