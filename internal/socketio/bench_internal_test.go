@@ -2,7 +2,10 @@ package socketio
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +136,33 @@ func BenchmarkEmitWithRecovery(b *testing.B) {
 		if err := ns.Emit("x", "payload"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkRelayWithRecovery is a relay of 1 KB that comes from another node, for a
+// socket of this node and for one of a third.
+func BenchmarkRelayWithRecovery(b *testing.B) {
+	data := json.RawMessage(`["candidate",{"candidate":"` + strings.Repeat("0123456789", 100) + `"}]`)
+	for _, name := range []string{"here", "elsewhere"} {
+		b.Run(name, func(b *testing.B) {
+			c := &fakeCluster{keeps: true, sessions: map[string]*gateway.Session{}}
+			s := benchSettings(b, &Settings{
+				Namespaces: namespaces("/", silent), Cluster: c, Recovery: 2 * time.Minute, RecoveryTotal: 10_000_000,
+			})
+			_, socket, _ := benchSocket(b, s)
+			room := socket.ID()
+			if name == "elsewhere" {
+				room = strings.Repeat("x", len(room))
+			}
+			count := int64(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				count++
+				c.locals[0].Deliver(&gateway.Message{
+					Set: gateway.Set{Rooms: []string{room}}, Data: slices.Clone(data), Offset: formatPosition(uint64(count) << positionBits),
+				})
+			}
+		})
 	}
 }
 

@@ -244,6 +244,42 @@ func TestAClientComesBackToAnotherNode(t *testing.T) {
 	})
 }
 
+// What is for none of a node's sockets is kept as it came; who comes to that node is
+// sent it like anything else.
+func TestWhatIsForNobodyHereIsKeptAsItCame(t *testing.T) {
+	recovering(t, func(t *testing.T, c *fakeCluster, w *world, emit func(string)) {
+		other := newWorld(t, Settings{Namespaces: namespaces("/", silent), Cluster: c, Recovery: time.Minute})
+		one := w.dial()
+		id := one.connect("")
+		emit("seen")
+		one.want(`2["seen",*`)
+		one.cut()
+		synctest.Wait()
+		if err := w.server.Namespace("/").To(id.Sid).Emit("missed", []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		c.settle()
+		h := other.server.namespace("/").log()
+		for i := range h.entries {
+			if e := &h.entries[i]; e.message != nil || e.payload == nil {
+				t.Errorf("it keeps %+v", e)
+			}
+		}
+		one = other.dial()
+		if after := one.connect(back(id, c.log[0].Offset)); after != id {
+			t.Fatal("not recovered")
+		}
+		one.want(`51-["missed",{"_placeholder":true,"num":0},"`+c.log[1].Offset+`"]`, "binary \x01")
+		var size int64
+		for i := range h.entries {
+			size += h.entries[i].bytes()
+		}
+		if len(h.entries) != 2 || h.size.Load() != size {
+			t.Errorf("%d entries of %d bytes count as %d", len(h.entries), size, h.size.Load())
+		}
+	})
+}
+
 // What a node keeps of the time before it lost messages recovers nobody.
 func TestNoRecoveryOverAGap(t *testing.T) {
 	c := &fakeCluster{keeps: true, sessions: map[string]*gateway.Session{}}

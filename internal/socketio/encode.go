@@ -186,9 +186,24 @@ func writeString(buf *bytes.Buffer, s string) {
 	buf.WriteByte('"')
 }
 
+// size is what the payload takes, in bytes.
+func (p payload) size() int {
+	n := len(p.array)
+	for _, b := range p.attachments {
+		n += len(b)
+	}
+	return n
+}
+
 // frame makes the message of a packet. nsp is its namespace; an id asks for, or
 // is, an ack.
 func (p payload) frame(k kind, nsp string, id *uint64) message {
+	return p.frameWith(nil, k, nsp, id)
+}
+
+// frameWith is frame with a tail of the array in place of its last byte, nil for
+// none.
+func (p payload) frameWith(tail []byte, k kind, nsp string, id *uint64) message {
 	var room [64]byte
 	head := room[:0]
 	if len(p.attachments) > 0 {
@@ -205,18 +220,21 @@ func (p payload) frame(k kind, nsp string, id *uint64) message {
 		head = strconv.AppendUint(head, *id, 10)
 	}
 	m := make(message, 1, 1+len(p.attachments))
-	m[0] = engineio.Text(head, p.array)
+	array := p.array
+	if tail != nil {
+		array = array[:len(array)-1]
+	}
+	m[0] = engineio.Text(head, array, tail)
 	for _, b := range p.attachments {
 		m = append(m, engineio.Binary(b))
 	}
 	return m
 }
 
-// withOffset is the payload with a further argument, the offset that a client
-// hands back when it wants its state recovered.
-func (p payload) withOffset(offset string) payload {
-	array := make([]byte, 0, len(p.array)+len(offset)+3)
-	array = append(array, p.array[:len(p.array)-1]...)
-	array = append(append(append(array, ',', '"'), offset...), '"', ']')
-	return payload{array, p.attachments}
+// withOffset makes the message of an event with a further argument, the offset that
+// a client hands back when it wants its state recovered.
+func (p payload) withOffset(offset, nsp string) message {
+	var room [64]byte
+	tail := append(append(append(room[:0], ',', '"'), offset...), '"', ']')
+	return p.frameWith(tail, kindEvent, nsp, nil)
 }

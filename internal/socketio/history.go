@@ -46,11 +46,27 @@ type entry struct {
 	at            time.Time
 	rooms, except []string
 	message       message
+	// payload is what message is made of once a socket of this node needs it: in a
+	// cluster most packets are for none. It is nil where there is a message.
+	payload *payload
+}
+
+// encoded is the message of an entry that is kept. It must be called with mu held.
+func (h *history) encoded(e *entry) message {
+	if e.message == nil {
+		h.account(-e.bytes())
+		e.message, e.payload = e.payload.withOffset(formatPosition(e.number), h.ns.name), nil
+		h.account(e.bytes())
+	}
+	return e.message
 }
 
 // bytes is what an entry takes, about.
 func (e *entry) bytes() int64 {
 	n := 128 + e.message.size()
+	if e.payload != nil {
+		n += e.payload.size()
+	}
 	for _, name := range e.rooms {
 		n += len(name)
 	}
@@ -117,7 +133,8 @@ func (h *history) broadcast(t target, p payload) {
 func (h *history) send(t target, p payload) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := h.add(p, t.rooms, t.except, h.number+1, strconv.FormatUint(h.number+1, 10))
+	m := p.withOffset(strconv.FormatUint(h.number+1, 10), h.ns.name)
+	h.add(entry{number: h.number + 1, rooms: t.rooms, except: t.except, message: m})
 	t.each(func(s *Socket) {
 		s.lastOffset = h.number
 		s.receive(m, false)
@@ -135,7 +152,8 @@ func (h *history) emitTo(s *Socket, p payload) error {
 	if s.phase.Load() == phaseClosed {
 		return gateway.ErrDisconnected
 	}
-	m := h.add(p, []string{s.id}, nil, h.number+1, strconv.FormatUint(h.number+1, 10))
+	m := p.withOffset(strconv.FormatUint(h.number+1, 10), h.ns.name)
+	h.add(entry{number: h.number + 1, rooms: []string{s.id}, message: m})
 	s.lastOffset = h.number
 	if err := s.send(m, false); err == errHeld {
 		return err
@@ -144,18 +162,16 @@ func (h *history) emitTo(s *Socket, p payload) error {
 }
 
 // add keeps a packet. It must be called with mu held.
-func (h *history) add(p payload, rooms, except []string, number uint64, offset string) message {
-	h.number = number
-	m := p.withOffset(offset).frame(kindEvent, h.ns.name, nil)
+func (h *history) add(e entry) {
+	h.number = e.number
 	if h.closed {
-		return m // nobody would forget it
+		return // nobody would forget it
 	}
-	e := entry{number, time.Now(), slices.Clone(rooms), slices.Clone(except), m}
+	e.at, e.rooms, e.except = time.Now(), slices.Clone(e.rooms), slices.Clone(e.except)
 	h.entries = append(h.entries, e)
 	h.account(e.bytes())
 	h.makeRoom(e.at)
 	h.sweepLater()
-	return m
 }
 
 // account must be called with mu held.

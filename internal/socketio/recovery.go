@@ -80,9 +80,10 @@ func (h *history) missed(r *record) (all []message, last uint64, size int) {
 		if len(e.rooms) > 0 && !r.in(e.rooms, e.number) || r.in(e.except, e.number) {
 			continue
 		}
-		all = append(all, e.message)
+		m := h.encoded(e)
+		all = append(all, m)
 		last = e.number
-		size += e.message.size()
+		size += m.size()
 	}
 	return all, last, size
 }

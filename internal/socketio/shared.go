@@ -119,13 +119,21 @@ func (h *history) receive(m *gateway.Message, each func(func(*Socket))) {
 	if h.top = number; h.floor == unknownFloor {
 		h.floor = number
 	}
-	out := h.add(p, m.Rooms, m.Except, number, m.Offset)
+	var out message
 	each(func(s *Socket) {
 		if number > s.lastOffset { // what a recovered socket has missed may be ahead of us
+			if out == nil {
+				out = p.withOffset(m.Offset, h.ns.name)
+			}
 			s.lastOffset, s.unplaced = number, false
 			s.receive(out, false)
 		}
 	})
+	e := entry{number: number, rooms: m.Rooms, except: m.Except, message: out}
+	if out == nil {
+		e.payload = &payload{p.array, p.attachments}
+	}
+	h.add(e)
 }
 
 // turn is called for a message with a number that is not above all before: the
@@ -245,7 +253,7 @@ func (h *history) fetch(r *record, gaps int) error {
 		if m == nil || m.Volatile || len(m.Rooms) > 0 && !r.in(m.Rooms, number) || r.in(m.Except, number) {
 			return true
 		}
-		out := payload{m.Data, m.Attachments}.withOffset(offset).frame(kindEvent, h.ns.name, nil)
+		out := payload{m.Data, m.Attachments}.withOffset(offset, h.ns.name)
 		r.replay, r.replayed = append(r.replay, out), number
 		size += out.size()
 		return size <= limit
