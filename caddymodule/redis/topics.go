@@ -172,11 +172,18 @@ func (t *topics) take(msg any) {
 		return
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if sub.Kind == "subscribe" || sub.Kind == "psubscribe" {
+	subscribed := sub.Kind == "subscribe" || sub.Kind == "psubscribe"
+	if subscribed {
 		t.present[sub.Channel] = true
 	} else {
 		delete(t.present, sub.Channel)
+	}
+	listeners := t.listeners[sub.Channel]
+	t.mu.Unlock()
+	for _, l := range listeners {
+		if f, ok := l.format.(*classicFormat); ok && subscribed && sub.Channel == f.stateful {
+			l.state.missed() // what was published before
+		}
 	}
 }
 

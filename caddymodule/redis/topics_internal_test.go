@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
 
 // TestSubscriptionsOutliveAPause: a Redis that stands still for longer than it may
@@ -43,5 +45,29 @@ func TestSubscriptionsOutliveAPause(t *testing.T) {
 	until(true, "it did not subscribe again")
 	if n, err := l.Nodes(t.Context()); err != nil || n != 1 {
 		t.Fatalf("%d nodes, %v", n, err)
+	}
+}
+
+// With pub/sub, notes of the state are lost while nothing is subscribed to: who goes
+// by them is told, also when this node gave its signs of life all the time.
+func TestNotesThatMayBeLostAreTold(t *testing.T) {
+	s := startServer(t)
+	m := join(t, "a", &Cluster{URL: "redis://" + s.address, Adapter: adapterPubSub})
+	told := make(chan struct{}, 9)
+	defer m.l.state.Watch(gateway.Watcher{Back: func() { told <- struct{}{} }})()
+	stateful := m.l.format.(*classicFormat).stateful
+	eventually(t, "it is there, and has said so", func() bool {
+		m.c.pulse.mu.Lock()
+		defer m.c.pulse.mu.Unlock()
+		return m.c.pulse.again < 0 && m.c.topics.confirmed(stateful)
+	})
+	for len(told) > 0 {
+		<-told
+	}
+	s.do("CLIENT", "KILL", "TYPE", "pubsub")
+	select {
+	case <-told:
+	case <-time.After(patience):
+		t.Error("nobody was told")
 	}
 }
