@@ -81,6 +81,10 @@ export class Caddy {
     return this.program.lines;
   }
 
+  signal(name) {
+    this.program.child.kill(name);
+  }
+
   /** Ends the process with a signal and returns how it ended. */
   end(signal) {
     return this.program.end(signal);

@@ -1,5 +1,6 @@
 // Redis as a process, and the servers of a cluster around it.
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,6 +66,32 @@ export class Redis {
   async stop() {
     if (this.program.child.exitCode === null && this.program.child.signalCode === null) await this.end();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** A way to Redis on which everything can get lost, while no connection is closed. */
+export class Way {
+  dropping = false;
+  #sockets = new Set();
+
+  static async to(redis) {
+    const way = new Way();
+    way.server = createServer((near) => {
+      const far = connect(redis.port, "127.0.0.1");
+      for (const [from, to] of [[near, far], [far, near]]) {
+        way.#sockets.add(from);
+        from.on("data", (data) => way.dropping || to.write(data));
+        from.on("error", () => {}).on("close", () => (way.#sockets.delete(from), way.dropping || to.destroy()));
+      }
+    });
+    await new Promise((resolve) => way.server.listen(0, "127.0.0.1", resolve));
+    way.url = `redis://127.0.0.1:${way.server.address().port}`;
+    return way;
+  }
+
+  close() {
+    this.server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 }
 

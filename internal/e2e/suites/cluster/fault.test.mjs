@@ -2,11 +2,10 @@
 // arrives once in the end, and the rooms of a node go on meanwhile.
 import { afterEach, beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { encode } from "@msgpack/msgpack";
 import { ask, client, endClients, ready } from "../../lib/clients.mjs";
-import { Redis, caddyNode, gathered } from "../../lib/redis.mjs";
+import { Redis, Way, caddyNode, gathered } from "../../lib/redis.mjs";
 import { eventually, once } from "../../lib/wait.mjs";
 
 let redis;
@@ -92,18 +91,9 @@ for (const [way, options] of Object.entries(WAYS)) {
   });
 
   test(`${way}: the network between a node and Redis drops everything`, async () => {
-    const proxy = { dropping: false, sockets: new Set() };
-    const server = createServer((near) => {
-      const far = connect(redis.port, "127.0.0.1");
-      for (const [from, to] of [[near, far], [far, near]]) {
-        proxy.sockets.add(from);
-        from.on("data", (data) => proxy.dropping || to.write(data));
-        from.on("error", () => {}).on("close", () => (proxy.sockets.delete(from), proxy.dropping || to.destroy()));
-      }
-    });
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    cleanups.push(() => (server.close(), proxy.sockets.forEach((s) => s.destroy())));
-    const clients = await pair(options, `redis://127.0.0.1:${server.address().port}`);
+    const proxy = await Way.to(redis);
+    cleanups.push(() => proxy.close());
+    const clients = await pair(options, proxy.url);
     await goesOn(clients, options, () => (proxy.dropping = true), () => (proxy.dropping = false));
   });
 }
