@@ -100,14 +100,22 @@ export async function startRedisCluster(key) {
   for (let i = 0; i < 3; i++) all.masters.push(await all.add(options));
   all.copy = await all.add(options);
   const first = (i) => Math.floor((i * 16384) / 3);
-  for (const [i, server] of all.masters.entries()) await server.command("CLUSTER", "ADDSLOTSRANGE", first(i), first(i + 1) - 1);
-  for (const { port } of all.servers) await all.masters[0].command("CLUSTER", "MEET", "127.0.0.1", port);
+  for (const [i, server] of all.masters.entries()) {
+    await server.command("CLUSTER", "ADDSLOTSRANGE", first(i), first(i + 1) - 1);
+    await server.command("CLUSTER", "SET-CONFIG-EPOCH", i + 1); // equal ones would be changed later, perhaps in an election
+  }
+  for (const server of all.masters) {
+    for (const { port } of all.servers) await server.command("CLUSTER", "MEET", "127.0.0.1", port);
+  }
   const slot = await all.copy.command("CLUSTER", "KEYSLOT", all.key);
   all.master = all.masters.findLast((_, i) => first(i) <= slot);
   const id = await all.master.command("CLUSTER", "MYID");
   await eventually(() => all.copy.command("CLUSTER", "REPLICATE", id).catch(() => false), "the copy meets its master");
   await all.copy.program.line(COPIED, "the copy");
   for (const { program } of all.servers) await program.line((l) => /Cluster state changed: ok/.test(l), "a whole cluster");
+  // Who does not know the copy would not vote for it.
+  const known = new RegExp(`${await all.copy.command("CLUSTER", "MYID")} \\S+ slave `);
+  for (const master of all.masters) await eventually(async () => known.test(await master.command("CLUSTER", "NODES")), "all know the copy");
   all.url = `redis+cluster://${all.masters.map((m) => `127.0.0.1:${m.port}`).join(",")}`;
   all.replaced = async () => {
     await all.copy.program.line((l) => /Failover election won/.test(l), "the new master", 30_000);
