@@ -1,6 +1,7 @@
 // Signaling across nodes: two Caddys, whose rooms are one.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { startCaddy } from "../../lib/caddy.mjs";
 import { ask, client, endClients, ready } from "../../lib/clients.mjs";
 import { Redis } from "../../lib/redis.mjs";
@@ -8,16 +9,16 @@ import { eventually, once } from "../../lib/wait.mjs";
 
 const GRACE = 2;
 
-function node(redis, adapter, recovery) {
+function node(redis, adapter, recovery, { auth = [], host = "first" } = {}) {
   return startCaddy({
     settings: { pingInterval: 1000, pingTimeout: 1000, ...(recovery && { recovery }) },
-    extra: [`cluster redis ${redis.url} {\n adapter ${adapter}\n timeout 1s\n}`],
-    namespaces: [`namespace / {\n gateway webrtc {\n  room_capacity 4\n  departure_grace ${GRACE}s\n  host first\n }\n}`],
+    extra: [`cluster redis ${redis.url} {\n adapter ${adapter}\n timeout 1s\n}`, ...auth],
+    namespaces: [`namespace / {\n gateway webrtc {\n  room_capacity 4\n  departure_grace ${GRACE}s\n  host ${host}\n }\n}`],
   });
 }
 
-const enter = async (server) => {
-  const socket = client("v4", server, "/", { transports: ["websocket"] });
+const enter = async (server, more = {}) => {
+  const socket = client("v4", server, "/", { transports: ["websocket"], ...more });
   await ready(socket);
   return socket;
 };
@@ -181,6 +182,36 @@ test("with recovery a peer comes back on another node by itself, after the first
     await ask(b, "message", { room: "call", to: self.id, data: 5 });
     await eventually(() => heard.includes(5), "what is sent to it again");
     assert.deepEqual(heard, [1, 2, 3, 5]);
+  } finally {
+    endClients();
+    for (const n of nodes) await n.stop();
+    await redis.stop();
+  }
+});
+
+/** A token of a user with further claims. */
+function token(sub, secret, claims = {}) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, ...claims })}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+test("a role that a renewed token gives is told on every node", async () => {
+  const secret = "a secret of thirty-two bytes long";
+  const redis = await Redis.start();
+  const rules = { auth: [`auth jwt {\n secret "${secret}"\n}`], host: "claim role host" };
+  const nodes = await Promise.all([0, 1].map(() => node(redis, "streams", 0, rules)));
+  try {
+    const [a, b] = await Promise.all(nodes.map((n, i) => enter(n, { auth: { token: token(["ada", "bob"][i], secret) } })));
+    const { self } = await ask(a, "join", { room: "call" });
+    const joined = await ask(b, "join", { room: "call" });
+    assert.equal(joined.peers[0].role, "member");
+    const news = Promise.all([a, b].map((socket) => once(socket, "moderation")));
+    assert.equal((await ask(a, "renew", { token: token("ada", secret, { role: "host" }) })).ok, true);
+    const promoted = { room: "call", action: "promote", by: null, peer: self.id };
+    assert.deepEqual(await news, [promoted, promoted]);
+    assert.equal((await ask(b, "peers", { room: "call" })).peers[0].role, "host");
+    assert.equal((await ask(a, "moderate", { room: "call", action: "kick", peer: joined.self.id })).ok, true);
   } finally {
     endClients();
     for (const n of nodes) await n.stop();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { ask, client, connected, endClients, ready, refused } from "../../lib/clients.mjs";
 import { startCaddy } from "../../lib/caddy.mjs";
-import { directive } from "../../lib/caddyfile.mjs";
+import { NAMESPACES, directive } from "../../lib/caddyfile.mjs";
 import { once } from "../../lib/wait.mjs";
 
 const SECRETS = ["the-first-secret-of-at-least-32-bytes", "the-second-secret-of-at-least-32-bytes"];
@@ -13,14 +13,18 @@ const SECRETS = ["the-first-secret-of-at-least-32-bytes", "the-second-secret-of-
 const SHORT = 5;
 const LONG = 600;
 
-/** A token of a user for so many seconds. */
-function token(user, seconds = LONG, secret = SECRETS[0]) {
+/** A token of a user for so many seconds, with further claims. */
+function token(user, seconds = LONG, secret = SECRETS[0], claims = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: user, exp: Math.floor(Date.now() / 1000) + seconds })}`;
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: user, exp: Math.floor(Date.now() / 1000) + seconds, ...claims })}`;
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
 
-const site = (secret) => directive({ settings: { recovery: 60_000 }, extra: [`auth jwt {\n secret ${secret}\n}`] });
+const site = (secret, host = "host") => directive({
+  settings: { recovery: 60_000 },
+  extra: [`auth jwt {\n secret ${secret}\n}`],
+  namespaces: [...NAMESPACES, `namespace /hosts {\n gateway webrtc {\n  host claim role ${host}\n }\n}`],
+});
 
 let server;
 before(async () => (server = await startCaddy({ site: site(SECRETS[0]) })));
@@ -136,6 +140,28 @@ test("a peer resumes its place with a renewed token of the same user", async () 
   const eve = await user("eve", LONG, { namespace: "/webrtc" });
   const stolen = await ask(eve, "join", { ...room, resume: answer.resume });
   assert.equal(stolen.resumed, false);
+});
+
+test("a role that a renewed token or a new rule gives is told to the room", async () => {
+  const room = { room: "hosts" };
+  const [ada, bob] = await Promise.all(["ada", "bob"].map((name) => user(name, LONG, { namespace: "/hosts" })));
+  const { self } = await ask(ada, "join", room);
+  await ask(bob, "join", room);
+  const told = () => Promise.all([ada, bob].map((socket) => once(socket, "moderation").then(first)));
+  const promoted = { ...room, action: "promote", by: null, peer: self.id };
+  for (const change of [
+    () => ask(ada, "renew", { token: token("ada", LONG, SECRETS[0], { role: ["host", "chair"] }) }),
+    async () => {
+      await ask(ada, "renew", { token: token("ada", LONG, SECRETS[0], { role: "chair" }) });
+      assert.equal((await ask(bob, "peers", room)).peers[0].role, "member");
+      await server.reload({ site: site(SECRETS[0], "chair") });
+    },
+  ]) {
+    const news = told();
+    await change();
+    assert.deepEqual(await news, [promoted, promoted]);
+    assert.equal((await ask(bob, "peers", room)).peers[0].role, "host");
+  }
 });
 
 test("changed keys count from the next renewal on", async () => {
