@@ -46,7 +46,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 			s.server.refuse(w, r, s.client, postRefusal(err))
 			// The session has taken all its time; there is none for the rest.
 			if errors.Is(err, errNotOpen) {
-				leaveBody(w, r, 0)
+				s.server.leaveBody(w, r, 0)
 			}
 			return
 		}
@@ -96,19 +96,34 @@ func (b openBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// unreadGrace is how long the rest of a body may take that nobody reads.
-const unreadGrace = 5 * time.Second
+const (
+	// unreadGrace is how long the rest of a body may take that nobody wants.
+	unreadGrace = 5 * time.Second
+	// unreadMost is how much of it net/http reads.
+	unreadMost = 256 << 10
+)
 
-// leaveBody bounds how long net/http waits for what a request that is answered
-// without its body still sends. Before it writes the answer it reads on, so that
-// the connection can be used again, up to 256 KB and with no end in time: a client
-// that sends a byte now and then would keep its request, which no limit counts.
-func leaveBody(w http.ResponseWriter, r *http.Request, grace time.Duration) {
+// leaveBody reads what a request that is answered without its body still sends, so
+// that the connection can be used again. net/http would do so before it writes the
+// answer, with no end in time: a client that sends a byte now and then would keep its
+// request, which no limit counts. And it would do so behind the handler, where a stop
+// could not cut it.
+func (s *Server) leaveBody(w http.ResponseWriter, r *http.Request, grace time.Duration) {
 	if r.ProtoMajor != 1 || r.ContentLength == 0 {
 		return // streams of HTTP/2 and HTTP/3 are just ended
 	}
+	if s.isDraining() { // which waits for requests
+		grace = 0
+	}
+	s.requests.add(w, r)
+	defer s.requests.remove(r)
 	// Where that is not supported, the front's own timeouts have to do.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(grace))
+	// Of these net/http reads nothing. Who expects to be asked is not asked here.
+	if r.ContentLength > unreadMost || r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, unreadMost) // what fails shows net/http that the connection is of no more use
 }
 
 // postRefusal is the answer to a POST that failed. A body that stalls is the

@@ -48,11 +48,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, c Client, e *ref
 	if e == errDraining {
 		retryAfter(w, time.Second)
 	}
-	grace := unreadGrace
-	if s.isDraining() { // which waits for requests
-		grace = 0
+	if r.Method == http.MethodPost { // those of others have been left
+		s.leaveBody(w, r, unreadGrace)
 	}
-	leaveBody(w, r, grace)
 	s.logRefusal(r, c, e)
 	body := append(strconv.AppendInt([]byte(`{"code":`), int64(e.code), 10), `,"message":"`+e.message+`"}`...)
 	h := w.Header()

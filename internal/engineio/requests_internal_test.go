@@ -2,11 +2,13 @@ package engineio
 
 import (
 	"context"
+	"io"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -86,4 +88,39 @@ func TestDrainCutsRequests(t *testing.T) {
 		}
 		st.wantDrained()
 	})
+}
+
+// What a request that has been refused still sends holds no stop either: the front
+// waits for it as well, behind the drain.
+func TestDrainCutsUnreadBodies(t *testing.T) {
+	for name, line := range map[string]string{
+		"a POST that is refused":  "POST /socket.io/?EIO=4&transport=polling&sid=made-up",
+		"a handshake with a body": "GET /socket.io/?" + handshakeQuery,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := newPipeSite(t, settings())
+				conn, err := st.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				if _, err := io.WriteString(conn, line+" HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"); err != nil {
+					t.Fatal(err)
+				}
+				go func() { _, _ = io.Copy(io.Discard, conn) }()
+				synctest.Wait()
+				start := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				st.srv.Drain(ctx, 0)
+				if err := st.httpServ.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > 3*time.Second { // net/http looks twice in a second
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
 }

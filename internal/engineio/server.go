@@ -149,7 +149,7 @@ func (s *Server) remove(one *Session) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, c Client) {
 	settings := s.settings.Load()
 	if r.Method != http.MethodPost {
-		leaveBody(w, r, unreadGrace) // nobody reads one
+		s.leaveBody(w, r, unreadGrace) // nobody reads one
 	}
 	if c.Host == "" {
 		c.Host = r.Host

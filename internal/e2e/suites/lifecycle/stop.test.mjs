@@ -150,7 +150,7 @@ const STALLED = {
     socket.on("error", () => {});
     socket.write(`POST ${polling.url.slice(server.url.length)} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n42["mes`);
     // A second one beside it is refused.
-    await eventually(async () => (await polling.post("2")).status === 400, "the POST that is being read");
+    await eventually(async () => (await polling.post("3")).status === 400, "the POST that is being read");
     return socket;
   },
 };
