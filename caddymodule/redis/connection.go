@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,12 +75,14 @@ func (c *connection) Destruct() error {
 	c.sender.finish()
 	c.cancel()
 	c.ended.Wait()
-	err := c.client.Close() // which ends the stream's reader, though it waits
+	// It ends the stream's reader, though that waits. What it meets in connections to
+	// a Redis that is gone, or refuses them, is no fault of this end.
+	_ = c.client.Close()
 	c.read.Wait()
 	if c.unshare != nil {
-		err = errors.Join(err, c.unshare())
+		return c.unshare()
 	}
-	return err
+	return nil
 }
 
 // add and remove make a link known to the readers.
