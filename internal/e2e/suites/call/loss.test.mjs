@@ -7,7 +7,8 @@ import { Line } from "../../lib/line.mjs";
 import { Stage, cut, flowing, heard, idOf, mend, settled } from "./peers.mjs";
 
 let stage;
-const options = ["departure_grace 3s", "empty_timeout 100ms"];
+// The way back takes up to two seconds by the client's own delays alone.
+const options = ["departure_grace 6s", "empty_timeout 100ms"];
 const extra = ["ping_interval 500ms", "ping_timeout 1s"]; // so that a silent loss is noticed soon
 before(async () => (stage = await Stage.start({ options, extra })));
 after(() => stage?.stop());

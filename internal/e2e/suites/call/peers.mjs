@@ -144,7 +144,7 @@ export async function flowing(page, count) {
   await eventually(async () => {
     const now = await frames();
     return now.length === before.size && now.every(([id, n]) => n > before.get(id));
-  }, "frames from every peer");
+  }, "frames from every peer", PATIENCE);
 }
 
 /** Runs in the page: the number of decoded frames by peer. */
