@@ -3,6 +3,7 @@ package redis
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"syscall"
 	"testing"
@@ -103,19 +104,26 @@ func TestAMasterVanishesWithItsSentinel(t *testing.T) {
 	}, func() { replica.says("MASTER MODE enabled") })
 }
 
-// addReplica adds a server to a Redis Cluster, as a copy of one of its masters.
-func addReplica(t *testing.T, master *server) *server {
+// addReplica adds a server to a Redis Cluster, as a copy of one of its masters. All
+// know it: who does not would not vote for it.
+func addReplica(t *testing.T, all []*server, master *server) *server {
 	t.Helper()
 	bus := freePort(t)
 	s := startServer(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
 	host, port, _ := net.SplitHostPort(s.address)
-	master.do("CLUSTER", "MEET", host, port, bus)
+	for _, one := range all {
+		one.do("CLUSTER", "MEET", host, port, bus)
+	}
 	id := master.do("CLUSTER", "MYID")
 	eventually(t, "the servers meet", func() bool {
 		return s.connect().Do(t.Context(), "CLUSTER", "REPLICATE", id).Err() == nil
 	})
 	s.says("MASTER <-> REPLICA sync: Finished with success")
 	s.says("Cluster state changed: ok")
+	known := regexp.MustCompile(s.do("CLUSTER", "MYID").(string) + " [^ ]+ slave ")
+	for _, one := range all {
+		eventually(t, "all know the replica", func() bool { return known.MatchString(one.do("CLUSTER", "NODES").(string)) })
+	}
 	return s
 }
 
@@ -129,7 +137,7 @@ func TestARedisClusterFailover(t *testing.T) {
 			master = s
 		}
 	}
-	replica := addReplica(t, master)
+	replica := addReplica(t, all, master)
 	config := Cluster{URL: clusterURL(all), Prefix: "app"}
 	a, b := pair(t, &config)
 	sent := a.publish(0, 50)

@@ -72,6 +72,7 @@ func startCluster(t *testing.T, a *authority) []*server {
 	}
 	for i, s := range all {
 		s.do("CLUSTER", "ADDSLOTSRANGE", i*16384/3, (i+1)*16384/3-1)
+		s.do("CLUSTER", "SET-CONFIG-EPOCH", i+1) // equal ones would be changed later, perhaps in an election
 		host, port, _ := net.SplitHostPort(s.address)
 		all[0].do("CLUSTER", "MEET", host, port, buses[s])
 	}
