@@ -42,6 +42,9 @@ export function confirm(text, yes) {
   dialog.returnValue = "no"; // what Escape leaves
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    dialog.onclose = () => {
+      if (dialog.open) return; // that of the question before, which comes late
+      resolve(dialog.returnValue === "yes");
+    };
   });
 }

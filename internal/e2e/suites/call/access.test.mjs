@@ -144,3 +144,19 @@ test("by keyboard alone: join, mute, write, ask before removing, leave", async (
   await ada.locator("#problem", { hasText: "You have left" }).waitFor();
   await focusOn("#lobby-title");
 });
+
+test("a question that follows the one before at once is answered by itself", async () => {
+  const ada = await stage.caller("Ada", "twice");
+  const bob = await stage.caller("Bob", "twice");
+  const remove = '[aria-label="Remove Bob"]';
+  await ada.keyboard.press("Alt+p");
+  await ada.locator(remove).waitFor();
+  await ada.evaluate((selector) => {
+    document.querySelector(selector).click();
+    document.getElementById("confirm").close();
+    document.querySelector(selector).click();
+    return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))); // the first's event has come
+  }, remove);
+  await ada.click("#confirm-yes");
+  await bob.locator("#problem", { hasText: "removed you" }).waitFor();
+});
