@@ -8,7 +8,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// The functions below append a value in MessagePack, in its shortest form.
+// The functions below append a value in MessagePack: its shortest form, but for
+// arrays.
 
 func appendString[T string | []byte](out []byte, s T) []byte {
 	switch n := len(s); {

@@ -19,7 +19,7 @@ type tap struct {
 	net.Conn
 	take taker
 
-	buf   []byte // what has come
+	buf   []byte // what has come, up to a whole message, which Redis bounds (proto-max-bulk-len)
 	at    int    // of what is next in it
 	pass  int    // how much from there on is the library's
 	parts [][]byte

@@ -75,8 +75,9 @@ func (s *Session) Writable() bool {
 }
 
 // Send queues messages, consecutively. It never blocks, and reports false when
-// the session is closed or its client has given up its poll. A client for which more than Limits.SendBuffer bytes
-// wait already, the new ones included, is closed instead.
+// the session is closed or its client has given up its poll. A client for which
+// more than Limits.SendBuffer bytes wait already, the new ones included, is closed
+// instead.
 func (s *Session) Send(ms ...*Message) bool {
 	size := 0
 	for _, m := range ms {

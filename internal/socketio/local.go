@@ -73,18 +73,14 @@ func (l *local) Deliver(m *gateway.Message) {
 }
 
 // Gap implements [gateway.Local]. What is kept from before it is of no use.
-func (l *local) Gap() {
-	log := l.ns.log()
-	if log == nil || log.shared == nil {
-		return
-	}
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	log.lose()
-}
+func (l *local) Gap() { l.lose(func(*history) {}) }
 
 // Missed implements [gateway.Local].
-func (l *local) Missed() {
+func (l *local) Missed() { l.lose((*history).unwatchAll) }
+
+// lose has the recovery log, if the cluster keeps one, forget what it has, and does
+// what else follows for it.
+func (l *local) lose(also func(*history)) {
 	log := l.ns.log()
 	if log == nil || log.shared == nil {
 		return
@@ -92,7 +88,7 @@ func (l *local) Missed() {
 	log.mu.Lock()
 	defer log.mu.Unlock()
 	log.lose()
-	log.unwatchAll()
+	also(log)
 }
 
 // Ask implements [gateway.Local].
