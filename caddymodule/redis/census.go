@@ -30,15 +30,20 @@ func (s *census) met(server *redis.Client) {
 	s.servers[server] = struct{}{}
 }
 
-// without returns the servers that are not among those, and forgets them until
-// they are met again.
+// forget drops a server until it is met again.
+func (s *census) forget(server *redis.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.servers, server)
+}
+
+// without returns the servers that are not among those.
 func (s *census) without(counted map[*redis.Client]bool) (rest []*redis.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for server := range s.servers {
 		if !counted[server] {
 			rest = append(rest, server)
-			delete(s.servers, server)
 		}
 	}
 	return rest
@@ -83,8 +88,8 @@ func (s *census) subscribers(ctx context.Context, client redis.UniversalClient, 
 	var asking sync.WaitGroup
 	for _, server := range s.without(t.servers) {
 		asking.Go(func() {
-			if t.ask(ctx, server) == nil { // else it has gone
-				s.met(server)
+			if t.ask(ctx, server) != nil {
+				s.forget(server)
 			}
 		})
 	}

@@ -31,9 +31,11 @@ type connection struct {
 	read   sync.WaitGroup // of the stream
 	topics *topics
 	stream *stream // nil with the adapter pubsub
-	pulse  *pulse
-	down   atomic.Bool   // commands fail
-	ranges chan struct{} // holds a place for each range of the stream that is being read
+	// audience is nil with the adapter streams.
+	audience *audience
+	pulse    *pulse
+	down     atomic.Bool   // commands fail
+	ranges   chan struct{} // holds a place for each range of the stream that is being read
 
 	mu    sync.RWMutex // guards the following field
 	links map[string][]*link
@@ -52,6 +54,8 @@ func newConnection(o *options) *connection {
 	c.pulse = newPulse(c.client, o.Prefix+":nodes", c.troubled)
 	if o.Adapter == adapterStreams {
 		c.stream = newStream(c)
+	} else {
+		c.audience = newAudience(c)
 	}
 	return c
 }
@@ -64,6 +68,8 @@ func (c *connection) start() {
 		c.ended.Go(func() { c.pulse.run(c.ctx) })
 		if c.stream != nil {
 			c.read.Go(c.stream.run)
+		} else {
+			c.ended.Go(func() { c.audience.run(c.ctx) })
 		}
 	})
 }

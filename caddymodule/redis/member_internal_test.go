@@ -23,6 +23,7 @@ type member struct {
 
 	mu    sync.Mutex
 	heard []string // in order, what nobody has waited for; guarded by mu
+	at    string   // the offset of the last event; guarded by mu
 	more  chan struct{}
 }
 
@@ -136,6 +137,9 @@ func (m *member) Deliver(e *gateway.Message) {
 	if err := json.Unmarshal(e.Data, &parts); err != nil {
 		m.t.Error(err)
 	}
+	m.mu.Lock()
+	m.at = e.Offset
+	m.mu.Unlock()
 	m.hear("%v", strings.TrimSpace(fmt.Sprint(parts[0], " ", strings.Join(e.Rooms, ","))))
 }
 
@@ -187,7 +191,7 @@ func converse(t *testing.T, a, b *member) {
 	var answers []string
 	took := func(args gateway.Args) { answers = append(answers, string(args.Raw(0))) }
 	if err := a.l.Ask(ctx, event("poll"), took); err != nil || !slices.Equal(answers, []string{`"` + b.name + ` to [\"poll\"]"`}) {
-		t.Fatalf("asked: %q, %v", answers, err)
+		t.Fatalf("%s asked: %q, %v", a.name, answers, err)
 	}
 	answers = nil
 	if err := a.l.ServerSide(ctx, event("question"), took); err != nil || !slices.Equal(answers, []string{`"` + b.name + `"`}) {
@@ -237,7 +241,11 @@ func share(ctx context.Context, t *testing.T, a, b *member) {
 // hand hands a session over, with what was missed.
 func hand(ctx context.Context, t *testing.T, a, b *member) {
 	t.Helper()
-	at := b.l.Sessions().Position()
+	a.l.Publish(event("seen"))
+	b.hears("seen")
+	b.mu.Lock()
+	at := b.at // the position follows once all of this node have got it
+	b.mu.Unlock()
 	a.l.Sessions().Keep(&gateway.Session{PID: "pid-" + a.name, ID: "sid", Rooms: []string{"r"}, Kept: at}, time.Minute)
 	a.l.Publish(event("missed"))
 	b.hears("missed")

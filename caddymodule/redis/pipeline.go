@@ -12,6 +12,9 @@ import (
 // again, and why. With Redis Cluster it goes from server to server, so that it is
 // executed in its order.
 func (s *sender) execute(batch []command) (again []command, failure error) {
+	if s.c.audience != nil && s.c.down.Load() {
+		failure = s.c.audience.gather(s.c.ctx)
+	}
 	ctx, cancel := context.WithTimeout(s.c.ctx, s.c.options.timeout())
 	defer cancel()
 	for len(batch) > 0 && failure == nil && len(again) == 0 {

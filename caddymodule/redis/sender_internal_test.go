@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/redis/go-redis/v9"
 )
 
 func count(t *testing.T, one prometheus.Counter) int {
@@ -196,6 +198,75 @@ func TestAStopIsQuick(t *testing.T) {
 	}
 }
 
+// gate is a way to Redis that can be closed. It holds who would connect.
+type gate struct{ open chan struct{} }
+
+func (g *gate) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		select {
+		case <-g.open:
+			return next(ctx, network, address)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (*gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (*gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Pub/sub keeps nothing for who has not subscribed again.
+func TestWhatWaitedIsSentOnceTheOthersListenAgain(t *testing.T) {
+	s := startServer(t)
+	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Adapter: adapterPubSub})
+	a.counts(2)
+	way := &gate{open: make(chan struct{})}
+	b.c.client.AddHook(way)
+	s.kill()
+	eventually(t, "the node notices", a.c.away)
+	sent := a.publish(0, 100)
+	s.start("eady to accept connections")
+	eventually(t, "a looks for b", func() bool {
+		stats := fmt.Sprint(s.do("INFO", "commandstats"))
+		if strings.Contains(stats, "cmdstat_publish:") {
+			t.Fatal("a published before b was there")
+		}
+		return strings.Contains(stats, "cmdstat_pubsub")
+	})
+	close(way.open)
+	b.hears(sent...)
+	converse(t, a, b)
+}
+
+// Who does not come back is not waited for twice.
+func TestWhoStaysAwayHoldsNobodyUp(t *testing.T) {
+	s := startServer(t)
+	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Adapter: adapterPubSub})
+	gone := join(t, "gone", &Cluster{URL: "redis://" + s.address, Adapter: adapterPubSub})
+	gather(t, a, b, gone)
+	a.counts(3)
+	gone.c.client.AddHook(&gate{open: make(chan struct{})})
+	s.kill()
+	eventually(t, "the node notices", a.c.away)
+	sent := a.publish(0, 100)
+	s.start("eady to accept connections")
+	b.hears(sent...)
+	converse(t, a, b)
+}
+
+// counts waits until a node knows how many listen.
+func (m *member) counts(nodes int) {
+	m.t.Helper()
+	eventually(m.t, m.name+" has counted", func() bool {
+		m.c.audience.mu.Lock()
+		defer m.c.audience.mu.Unlock()
+		return m.c.audience.counts[m.l.format.(*classicFormat).requests] == nodes
+	})
+}
+
 // What waited when Redis is back comes in order, and it is the newest.
 func TestALongOutageCostsTheOldest(t *testing.T) {
 	s := startServer(t)
@@ -203,6 +274,9 @@ func TestALongOutageCostsTheOldest(t *testing.T) {
 		a, b := pair(t, config)
 		a.publish(0, 1)
 		b.hears("n0")
+		if a.c.audience != nil {
+			a.counts(2)
+		}
 		s.kill()
 		eventually(t, "the node notices", a.c.away)
 		pad := strings.Repeat("x", 1000)
