@@ -3,6 +3,7 @@ package signaling
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -161,7 +162,10 @@ func (r *Room) decode(text []byte) error {
 	r.emptyAt = fromMicros(d.EmptyAt)
 	known := make(map[string]*Peer, len(d.Peers)+len(d.Remainder))
 	for i := range d.Peers {
-		p := d.Peers[i].peer()
+		p, err := d.Peers[i].peer()
+		if err != nil {
+			return err
+		}
 		if r.sockets[p.socket] != nil || known[p.id] != nil || i > 0 && p.order <= r.list[i-1].order || p.order > r.orders {
 			return fmt.Errorf("decoding a room: its peers are in disorder")
 		}
@@ -170,7 +174,10 @@ func (r *Room) decode(text []byte) error {
 	}
 	slices.SortStableFunc(r.absent, func(a, b absence) int { return a.deadline.Compare(b.deadline) })
 	for i := range d.Remainder {
-		p := d.Remainder[i].peer()
+		p, err := d.Remainder[i].peer()
+		if err != nil {
+			return err
+		}
 		if known[p.id] == nil {
 			known[p.id] = p
 		}
@@ -207,7 +214,10 @@ func (r *Room) place(p *Peer) {
 	}
 }
 
-func (d *documentPeer) peer() *Peer {
+func (d *documentPeer) peer() (*Peer, error) {
+	if !plain(d.ID) || !plain(d.Secret) || d.News != nil && !plain(d.News.Reason) {
+		return nil, errors.New("decoding a room: a peer is malformed") // these are written as they are
+	}
 	p := &Peer{
 		id: d.ID, user: d.User, name: d.Name, order: d.Order, joined: fromMicros(d.Joined),
 		promoted: HostMode(d.Rule), claimed: d.Claimed, socket: d.Socket, node: d.Node, secret: d.Secret, used: d.Used,
@@ -226,7 +236,7 @@ func (d *documentPeer) peer() *Peer {
 	if n := d.News; n != nil {
 		p.news = news{n.Pending, n.Since, n.Joined, n.Left, n.State, n.Away, n.WasAway, n.Reason}
 	}
-	return p
+	return p, nil
 }
 
 func (d *documentNews) presence(known map[string]*Peer) presence {

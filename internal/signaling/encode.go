@@ -17,18 +17,26 @@ var done = json.RawMessage(`{"ok":true}`)
 // appendText appends s as a JSON string. Plain ASCII, which nearly all names are,
 // is copied; encoding/json does the rest.
 func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			text, err := json.Marshal(s)
-			if err != nil { // cannot be: strings always encode
-				return append(b, `""`...)
-			}
-			return append(b, text...)
+	if !plain(s) {
+		text, err := json.Marshal(s)
+		if err != nil { // cannot be: strings always encode
+			return append(b, `""`...)
 		}
+		return append(b, text...)
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// plain reports whether a text is printable ASCII that needs no escaping.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // appendMillis appends a time in the unit of all times on the wire.
