@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -119,7 +120,9 @@ func addReplica(t *testing.T, all []*server, master *server) *server {
 		return s.connect().Do(t.Context(), "CLUSTER", "REPLICATE", id).Err() == nil
 	})
 	s.says("MASTER <-> REPLICA sync: Finished with success")
-	s.says("Cluster state changed: ok")
+	eventually(t, "the replica is part of the cluster", func() bool { // its log may say so before
+		return strings.Contains(s.do("CLUSTER", "INFO").(string), "cluster_state:ok")
+	})
 	known := regexp.MustCompile(s.do("CLUSTER", "MYID").(string) + " [^ ]+ slave ")
 	for _, one := range all {
 		eventually(t, "all know the replica", func() bool { return known.MatchString(one.do("CLUSTER", "NODES").(string)) })

@@ -128,9 +128,10 @@ func startSentinels(t *testing.T, a *authority) (master, replica *server, sentin
 		sentinels = append(sentinels, s)
 	}
 	for _, s := range sentinels {
-		s.says("+slave ")
-		s.says("+sentinel ")
-		s.says("+sentinel ")
+		eventually(t, "the Sentinels know each other", func() bool {
+			known := fmt.Sprint(s.do("SENTINEL", "MASTER", "main"))
+			return strings.Contains(known, "num-slaves:1") && strings.Contains(known, "num-other-sentinels:2")
+		})
 	}
 	return master, replica, sentinels
 }
