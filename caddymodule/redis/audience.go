@@ -9,8 +9,9 @@ import (
 const (
 	// countEvery is the time between two counts of who listens.
 	countEvery = time.Second
-	// gatherMost is how long those who listened before an outage are waited for.
-	gatherMost = 2 * time.Second
+	// gatherMost is how long those who listened before an outage are waited for: as
+	// long as it takes to notice that Redis is silent, and a moment to come back.
+	gatherMost = 2*idleTime + time.Second
 )
 
 // audience is who listens to what a node publishes. Pub/sub keeps nothing for those

@@ -80,6 +80,7 @@ func surviveDeath(t *testing.T, config Cluster, kill, replaced func()) {
 	a, b := pair(t, &streams)
 	c, d := pair(t, &pubsub)
 	b.hears(a.publish(0, 50)...)
+	c.counts(2)
 	began := time.Now()
 	kill()
 	sent := a.publish(50, 50)
