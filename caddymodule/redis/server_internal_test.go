@@ -31,8 +31,9 @@ type server struct {
 	read chan struct{} // closed at the log's end
 }
 
-// patience is for what must happen, on a busy machine too.
-const patience = 30 * time.Second
+// patience is for what must happen, on a busy machine too. A Sentinel that was kept from
+// working for two seconds does nothing for another thirty.
+const patience = 90 * time.Second
 
 // nextPort is where the search for a free one goes on: no two are the same.
 var nextPort = rand.IntN(8000)
