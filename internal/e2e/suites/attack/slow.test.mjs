@@ -13,7 +13,7 @@ const N = 200;
 let server;
 before(async () => {
   // Caddy's own timeouts are a minute; they are what ends headers and bodies.
-  const globals = ["servers {\n timeouts {\n  read_header 1s\n  read_body_idle 1s\n }\n}"];
+  const globals = ["servers {\n timeouts {\n  read_header 3s\n  read_body_idle 1s\n }\n}"];
   const site = directive({ settings: { pingInterval: 700, pingTimeout: 2000, upgradeTimeout: 700 }, extra: ["limits {\n exempt 127.0.0.0/8\n}"] });
   server = await startCaddy({ globals, site });
 });

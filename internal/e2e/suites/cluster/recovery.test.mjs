@@ -138,7 +138,7 @@ test("a rolling restart of all Caddy nodes under load loses nothing", async () =
 
 for (const when of ["during the outage", "after it"]) {
   test(`a client that is lost in an outage of Redis and returns ${when} is recovered with everything or not at all`, async () => {
-    const server = await start("caddy", { options: ["timeout 500ms"] });
+    const server = await start("caddy", { options: ["timeout 2s"] });
     const [socket, speaker] = [await member(server), await member(server)];
     let n = 0;
     const say = () => ask(speaker, "across", { do: "emit", rooms: [], event: "news", arg: ++n });

@@ -23,7 +23,7 @@ afterEach(async () => {
 const start = (extra = ["drain 2s"], more) => startCaddy({ extra: [...extra, "limits {\n exempt 127.0.0.0/8\n}"], settings: { pingInterval: 300_000 }, ...more });
 
 // In seconds: net/http looks twice in one whether requests have ended, and the machine may be busy.
-const SLACK = 1;
+const SLACK = 2;
 
 /** Waits for the exit, which by Caddy's own log comes within the drain's seconds. */
 async function gone(drain) {
@@ -46,7 +46,7 @@ const STOPS = {
 
 for (const [name, stop] of Object.entries(STOPS)) {
   test(`${name}: websockets get 1001, waiting polls the close packet, nobody a DISCONNECT`, async () => {
-    server = await start();
+    server = await start(["drain 5s"]);
     const crowd = await Crowd.gather(server, { size: 50, namespaces: ["/", "/custom"] });
     const polls = await Promise.all(crowd.pollings.map((p) => p.waitingGet()));
     await stop();
