@@ -16,7 +16,7 @@ const (
 
 // audience is who listens to what a node publishes. Pub/sub keeps nothing for those
 // who have not subscribed again when Redis is back, so what waited for Redis waits
-// for them too. Its methods may be called concurrently, but gather.
+// for them too. Its methods may be called concurrently; gather is for the sender alone.
 type audience struct {
 	c *connection
 
