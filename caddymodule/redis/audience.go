@@ -21,10 +21,10 @@ type audience struct {
 	c *connection
 
 	mu     sync.Mutex     // guards the following field
-	counts map[string]int // subscribers by channel, when Redis was last heard of
+	counts map[string]int // subscribers by channel, when they were last counted; not to be changed
 }
 
-func newAudience(c *connection) *audience { return &audience{c: c, counts: map[string]int{}} }
+func newAudience(c *connection) *audience { return &audience{c: c} }
 
 // run counts until ctx ends.
 func (a *audience) run(ctx context.Context) {
@@ -40,8 +40,8 @@ func (a *audience) run(ctx context.Context) {
 	}
 }
 
-// channels are those by whose subscribers nodes are counted. None is counted before
-// this node has subscribed, maybe again, and the others have had as much time.
+// channels are those by whose subscribers nodes are counted. None is among them before
+// this node has subscribed, maybe again: the others have had as much time.
 func (a *audience) channels() (all []string) {
 	for _, l := range a.c.all() {
 		plain, _ := l.format.topics()
@@ -92,7 +92,7 @@ func (a *audience) gather(ctx context.Context) error {
 			again.Stop()
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			clear(a.counts)
+			a.counts = nil
 			return nil
 		case <-ctx.Done():
 			again.Stop()

@@ -241,7 +241,7 @@ func TestWhatWaitedIsSentOnceTheOthersListenAgain(t *testing.T) {
 	converse(t, a, b)
 }
 
-// Who does not come back is not waited for twice.
+// Who does not come back is not waited for without end.
 func TestWhoStaysAwayHoldsNobodyUp(t *testing.T) {
 	s := startServer(t)
 	a, b := pair(t, &Cluster{URL: "redis://" + s.address, Adapter: adapterPubSub})
