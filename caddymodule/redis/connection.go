@@ -63,8 +63,8 @@ func newConnection(o *options) *connection {
 // start begins to use the network. Further calls do nothing.
 func (c *connection) start() {
 	c.begin.Do(func() {
-		c.ended.Go(c.sender.run)
-		c.ended.Go(c.topics.run)
+		c.ended.Go(func() { c.awaitStream(); c.sender.run() })
+		c.ended.Go(func() { c.awaitStream(); c.topics.run() })
 		c.ended.Go(func() { c.pulse.run(c.ctx) })
 		if c.stream != nil {
 			c.read.Go(c.stream.run)
@@ -72,6 +72,19 @@ func (c *connection) start() {
 			c.ended.Go(func() { c.audience.run(c.ctx) })
 		}
 	})
+}
+
+// awaitStream waits until the stream is read, if Redis can be reached: what is sent
+// before would not come back, and by its subscriptions a node counts as one that
+// hears what all are asked.
+func (c *connection) awaitStream() {
+	if c.stream == nil {
+		return
+	}
+	select {
+	case <-c.stream.started:
+	case <-c.ctx.Done():
+	}
 }
 
 // Destruct implements caddy.Destructor: it ends the connection with its last

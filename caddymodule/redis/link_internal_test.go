@@ -13,7 +13,6 @@ func alone(t *testing.T, config *Cluster) *member {
 		t.Fatal(err)
 	}
 	m := &member{t: t, name: "a", c: newConnection(o), more: make(chan struct{}, 1)}
-	m.c.stream.reading.Store(true)
 	m.c.down.Store(true) // nothing is sent at the end
 	if _, err := acquire(o); err != nil {
 		t.Fatal(err)

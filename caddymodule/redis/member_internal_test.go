@@ -30,13 +30,20 @@ type member struct {
 // join makes a node of a cluster.
 func join(t *testing.T, name string, config *Cluster) *member {
 	t.Helper()
+	m := prepare(t, name, config)
+	m.c.start()
+	return m
+}
+
+// prepare makes a node that does not use the network yet.
+func prepare(t *testing.T, name string, config *Cluster) *member {
+	t.Helper()
 	o, err := config.build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &member{t: t, name: name, c: newConnection(o), more: make(chan struct{}, 1)}
 	m.l = newLink(m.c, "/", m)
-	m.c.start()
 	m.stop = sync.OnceFunc(func() {
 		if err := m.l.Close(); err != nil {
 			t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,8 @@ const (
 type stream struct {
 	c        *connection
 	position atomic.Pointer[string] // nil before Redis was first reached
-	reading  atomic.Bool            // the last attempt succeeded
+	reading  atomic.Bool            // the last attempt succeeded, or none was made yet
+	started  chan struct{}          // closed after the first attempt
 
 	seen serials
 	pace pace
@@ -41,7 +43,9 @@ type stream struct {
 }
 
 func newStream(c *connection) *stream {
-	return &stream{c: c, seen: serials{}, pace: newPace(readCount)}
+	s := &stream{c: c, started: make(chan struct{}), seen: serials{}, pace: newPace(readCount)}
+	s.reading.Store(true)
+	return s
 }
 
 // away reports whether messages would not come back now.
@@ -51,8 +55,10 @@ func (c *connection) away() bool {
 
 // run reads until the connection ends.
 func (s *stream) run() {
+	start := sync.OnceFunc(func() { close(s.started) })
 	for s.c.ctx.Err() == nil {
 		err := s.attach()
+		start()
 		for err == nil {
 			s.reading.Store(true)
 			err = s.read()

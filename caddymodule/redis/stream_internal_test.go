@@ -121,6 +121,26 @@ func TestAnOverrunDuringAnOutageIsNoticedAtOnce(t *testing.T) {
 	}
 }
 
+// A node that has just been started is not one whose Redis is away: what it sends
+// waits until the stream is read, and comes back from it.
+func TestWhatANewNodeSendsComesBack(t *testing.T) {
+	s := startServer(t)
+	for i := range 20 {
+		m := prepare(t, fmt.Sprint(i), &Cluster{URL: "redis://" + s.address})
+		m.l.Echo(event("first"), 1)
+		m.c.start()
+		m.l.Echo(event("second"), 2)
+		m.hears("first", "second")
+		m.mu.Lock()
+		at := m.at
+		m.mu.Unlock()
+		if at == "" {
+			t.Fatalf("node %d: it has no place", i)
+		}
+		m.stop()
+	}
+}
+
 // Large entries are read a few at a time, small ones many.
 func TestReadsAreBounded(t *testing.T) {
 	s := startServer(t)
@@ -148,7 +168,6 @@ func TestReadsAreBounded(t *testing.T) {
 func TestRecoveriesAreReadAFewAtATime(t *testing.T) {
 	s := startServer(t)
 	m := reader(t, s, 10_000)
-	m.c.stream.reading.Store(true)
 	s.add(0, 1, 10_000, "")
 	m.reads("n0")
 	at := m.l.sessions.Position()

@@ -28,6 +28,8 @@ type fakeCluster struct {
 	away  bool
 	late  []func()
 	ahead int64 // of the clock
+	// unreached is a cluster that has not been reached yet.
+	unreached bool
 }
 
 // fakeLink is a node's link.
@@ -114,6 +116,9 @@ func (l *fakeLink) Sessions() gateway.Sessions {
 }
 
 func (l *fakeLink) Position() string {
+	if l.unreached {
+		return ""
+	}
 	if n := len(l.log) - len(l.pending); n > 0 {
 		return l.log[n-1].Offset
 	}

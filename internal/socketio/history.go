@@ -84,23 +84,27 @@ func newHistory(ns *namespace, c *shared) *history {
 	return h
 }
 
+// last is the number of the last packet, 0 if it is not known.
 func (h *history) last() uint64 {
 	if h == nil {
 		return 0
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.lastNow()
+	last, _ := h.lastNow()
+	return last
 }
 
-// lastNow must be called with mu held.
-func (h *history) lastNow() uint64 {
+// lastNow is not known before the cluster was first reached. It must be called with
+// mu held.
+func (h *history) lastNow() (last uint64, known bool) {
 	if h.shared == nil {
-		return h.number
+		return h.number, true
 	}
-	last := max(h.number, h.shared.last())
+	last, known = h.shared.last()
+	last = max(last, h.number)
 	h.top = max(h.top, last)
-	return last
+	return last, known
 }
 
 // lose forgets the packets that are kept, as there is a gap among them. It must be

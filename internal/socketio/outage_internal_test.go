@@ -99,6 +99,47 @@ func TestWhatHadNoPlaceIsSentAgain(t *testing.T) {
 	})
 }
 
+// What was before a client came is none of its business, and a node that has not
+// reached the cluster yet cannot tell what that was.
+func TestNobodyIsRecoveredFromBeforeTheClusterWasReached(t *testing.T) {
+	for name, test := range map[string]struct {
+		lost string
+		hear bool
+	}{
+		"lost before": {lost: "before"}, "lost before, with an event": {lost: "before", hear: true},
+		"lost after, with an event": {lost: "after", hear: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recovering(t, func(t *testing.T, c *fakeCluster, w *world, emit func(string)) {
+				c.place(&gateway.Message{Data: []byte(`["old"]`)}) // by another node
+				c.away, c.unreached = true, true
+				one := w.dial()
+				id := one.connect("")
+				synctest.Wait()
+				if test.hear {
+					emit("unsure")
+					one.want(`2["unsure"]`)
+				}
+				for _, now := range []string{"before", "after"} {
+					if now == "after" {
+						c.unreached = false
+						c.returns()
+						synctest.Wait()
+					}
+					if now == test.lost {
+						one.cut()
+						synctest.Wait()
+					}
+				}
+				one = w.dial()
+				if after := one.connect(back(id, noOffset)); after == id {
+					t.Errorf("recovered, and was told %s", one.next())
+				}
+			})
+		})
+	}
+}
+
 // A Redis that has lost its newest messages and whose clock is behind gives out
 // lower numbers.
 func TestNumbersThatGoBack(t *testing.T) {

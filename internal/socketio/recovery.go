@@ -145,11 +145,16 @@ func (h *history) keep(s *Socket) {
 		r.rooms = append(r.rooms, recordRoom{s.rooms[i].room.name, s.rooms[i].since})
 	}
 	h.ns.mu.RUnlock()
-	r.began, r.kept, r.sent = s.began, h.lastNow(), s.lastOffset
+	last, known := h.lastNow()
 	if s.unplaced {
-		r.kept = s.placed // whether it has got what was sent behind that, its offset cannot tell
+		// Whether it has got what was sent behind that, its offset cannot tell.
+		last, known = s.placed, s.placed > 0
 	}
 	delete(h.live, pid)
+	if !known {
+		return // what it has missed, and what was before it came
+	}
+	r.began, r.kept, r.sent = s.began, last, s.lastOffset
 	h.put(r)
 	if h.shared != nil {
 		h.shared.keep(r, h.ns.server.settings().Recovery)

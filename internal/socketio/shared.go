@@ -47,7 +47,7 @@ var errUnknownOffset = errors.New("the cluster no longer keeps the message that 
 
 // floor is the number of the last message that a new history will not hear of.
 func (c *shared) floor() uint64 {
-	if number, ok := parsePosition(c.sessions.Position()); ok {
+	if number, known := c.last(); known {
 		return number
 	}
 	return unknownFloor
@@ -55,10 +55,7 @@ func (c *shared) floor() uint64 {
 
 // last is the number of the last message that has been delivered, to whichever
 // namespace.
-func (c *shared) last() uint64 {
-	number, _ := parsePosition(c.sessions.Position())
-	return number
-}
+func (c *shared) last() (number uint64, known bool) { return parsePosition(c.sessions.Position()) }
 
 // echo publishes a message, and has deliver called when its turn has come.
 func (c *shared) echo(m *gateway.Message, deliver func(m *gateway.Message)) {
@@ -104,7 +101,8 @@ func (h *history) receive(m *gateway.Message, each func(func(*Socket))) {
 			h.gaps++
 			h.lose()
 		}
-		out, last := p.frame(kindEvent, h.ns.name, nil), h.lastNow()
+		out := p.frame(kindEvent, h.ns.name, nil)
+		last, _ := h.lastNow()
 		each(func(s *Socket) {
 			if !m.Volatile && !s.unplaced {
 				s.unplaced, s.placed = true, last
