@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,10 @@ import (
 	"github.com/caddy-socketio/caddy-socketio/caddymodule/gateway"
 )
 
-var errEvent = errors.New("it is no event")
+var (
+	errEvent = errors.New("it is no event")
+	errDeaf  = errors.New("redis has not confirmed the subscriptions in time")
+)
 
 // format is how an adapter writes messages and reads what comes by pub/sub. Its
 // methods may be called concurrently.
@@ -302,19 +306,23 @@ func (l *link) ServerSide(ctx context.Context, m *gateway.Message, ack func(gate
 	})
 }
 
-// Nodes implements [gateway.Link]. It counts who has subscribed.
+// Nodes implements [gateway.Link]. It counts who has subscribed, once this node has:
+// before, it would get no answers.
 func (l *link) Nodes(ctx context.Context) (int, error) {
 	if l.c.away() {
 		return 0, errAway
 	}
-	channels, _ := l.format.topics()
-	channel := channels[0]
-	total, err := l.c.servers.subscribers(ctx, l.c.client, channel)
+	wait, cancel := context.WithTimeoutCause(ctx, l.c.options.Request, errDeaf)
+	defer cancel()
+	channels, patterns := l.format.topics()
+	for _, topic := range slices.Concat(channels, patterns) {
+		if err := l.c.topics.await(wait, topic); err != nil {
+			return 0, err
+		}
+	}
+	total, err := l.c.servers.subscribers(ctx, l.c.client, channels[0])
 	if err != nil {
 		return 0, fmt.Errorf("counting subscribers: %w", err)
-	}
-	if !l.c.topics.confirmed(channel) {
-		total++ // this node is about to be one
 	}
 	return total, nil
 }

@@ -20,13 +20,14 @@ type topics struct {
 	mu        sync.Mutex // guards the following fields
 	listeners map[string][]*link
 	present   map[string]bool // subscriptions that Redis has confirmed
+	news      chan struct{}   // closed and replaced when there is another one
 }
 
 // idleTime is after how long without a message the connection is tried.
 const idleTime = 2 * time.Second
 
 func newTopics(c *connection) *topics {
-	t := &topics{c: c, wake: make(chan struct{}, 1), listeners: map[string][]*link{}, present: map[string]bool{}}
+	t := &topics{c: c, wake: make(chan struct{}, 1), listeners: map[string][]*link{}, present: map[string]bool{}, news: make(chan struct{})}
 	t.ctx = context.WithValue(c.ctx, tapKey{}, taker(t.published))
 	return t
 }
@@ -43,6 +44,26 @@ func (t *topics) confirmed(topic string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.present[topic]
+}
+
+// await waits until Redis has confirmed a subscription. It fails when the connection
+// ends.
+func (t *topics) await(ctx context.Context, topic string) error {
+	for {
+		t.mu.Lock()
+		present, news := t.present[topic], t.news
+		t.mu.Unlock()
+		if present {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.c.ctx.Done():
+			return errEnded
+		}
+	}
 }
 
 // wanted lists the topics of all links, and notes who listens.
@@ -175,6 +196,8 @@ func (t *topics) take(msg any) {
 	subscribed := sub.Kind == "subscribe" || sub.Kind == "psubscribe"
 	if subscribed {
 		t.present[sub.Channel] = true
+		close(t.news)
+		t.news = make(chan struct{})
 	} else {
 		delete(t.present, sub.Channel)
 	}

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -71,5 +72,32 @@ func TestNotesThatMayBeLostAreTold(t *testing.T) {
 	case <-told:
 	case <-time.After(patience):
 		t.Error("nobody was told")
+	}
+}
+
+// A node that has just been started asks the others once it can hear what they answer,
+// and counts as one no earlier than they hear it.
+func TestANewNodeHearsAnswers(t *testing.T) {
+	for _, adapter := range []string{adapterStreams, adapterPubSub} {
+		t.Run(adapter, func(t *testing.T) {
+			s := startServer(t)
+			config := &Cluster{URL: "redis://" + s.address, Adapter: adapter, SpecificResponses: adapter == adapterPubSub}
+			other := join(t, "other", config)
+			channels, _ := other.l.format.topics()
+			for range 20 {
+				gather(t, other) // the one before has gone
+				m := join(t, "new", config)
+				n, err := m.l.Nodes(t.Context())
+				if hear := s.connect().PubSubNumSub(t.Context(), channels[0]).Val()[channels[0]]; err != nil || n != 2 || hear != 2 {
+					t.Fatalf("counted %d nodes, %v, and %d hear", n, err, hear)
+				}
+				var answers []string
+				err = m.l.Ask(t.Context(), event("poll"), func(args gateway.Args) { answers = append(answers, string(args.Raw(0))) })
+				if err != nil || !slices.Equal(answers, []string{`"other to [\"poll\"]"`}) {
+					t.Fatalf("asked: %q, %v", answers, err)
+				}
+				m.stop()
+			}
+		})
 	}
 }
