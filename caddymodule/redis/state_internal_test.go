@@ -355,3 +355,36 @@ func TestAChangeReturnsOnceItsNotesHaveRun(t *testing.T) {
 		reading.Wait()
 	})
 }
+
+// Redis can fall silent between what it publishes and what it answers.
+func TestAChangeWhoseNoteCameBackWasMade(t *testing.T) {
+	for _, back := range []int{0, 1, 2} {
+		t.Run(strconv.Itoa(back), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &state{id: "s", pulse: newPulse(nil, "", nil), outlet: quiet{}, open: map[uint64]*openNote{}}
+				s.do = func(context.Context, ...any) (any, error) {
+					for i := range back {
+						if err := s.noted(fmt.Appendf(nil, `{"node":"s","token":%d,"version":"1"}`, i+1)); err != nil {
+							t.Error(err)
+						}
+					}
+					return nil, context.DeadlineExceeded
+				}
+				var ran []int
+				note := func(n int) gateway.Step {
+					return gateway.Step{Note: &gateway.Note{Run: func() { ran = append(ran, n) }}}
+				}
+				e, err := s.Swap(t.Context(), "k", write(0, "x", note(1), note(2)))
+				if back == 0 {
+					if err == nil || len(ran) > 0 {
+						t.Errorf("unheard of, it counts: %v, %v", ran, err)
+					}
+					return
+				}
+				if err != nil || string(e.Value) != "x" || e.Version == 0 || !slices.Equal(ran, []int{1, 2}) || len(s.open) > 0 {
+					t.Errorf("got %+v, %v; ran %v", e, err, ran)
+				}
+			})
+		})
+	}
+}

@@ -91,7 +91,8 @@ func (s *state) swapTo(ctx context.Context, key string, w gateway.Write, next ui
 	if err == nil && !isList {
 		err = errors.New("the answer is no list")
 	}
-	if err != nil {
+	// What was published with the change can be here although its answer is lost.
+	if err != nil && !s.cameBack(notes) {
 		if isReply(err) || errors.Is(err, errAway) || errors.Is(err, errDropped) || errors.Is(err, errEnded) {
 			s.abandon(notes)
 		}
@@ -167,6 +168,19 @@ func (s *state) take(token uint64) *openNote {
 	n := s.open[token]
 	delete(s.open, token)
 	return n
+}
+
+// cameBack reports whether some of the notes of a change have come back, and so the
+// change was made.
+func (s *state) cameBack(notes []*openNote) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range notes {
+		if s.open[n.token] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // abandon closes notes of a change that was not made, and those that have been

@@ -124,7 +124,7 @@ for (const adapter of ["streams", "pubsub"]) {
         const refused = await ask(a, "metadata", { room: "local", set: { x: 1 } });
         assert.equal(refused.error.code, "unavailable");
         const offer = once(b, "offer");
-        assert.equal((await ask(a, "offer", { room: "local", to: bob.self.id, description: {} })).ok, true);
+        assert.deepEqual(await ask(a, "offer", { room: "local", to: bob.self.id, description: {} }), { ok: true });
         await offer;
       } finally {
         redis.signal("SIGCONT");
