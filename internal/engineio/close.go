@@ -19,7 +19,7 @@ const (
 // lingerTimeout is how long a client has to answer a close frame.
 const lingerTimeout = 5 * time.Second
 
-// farewell is how long a client that has given up its poll may still post.
+// farewell is how long a client that has given up a request may still post.
 const farewell = time.Second
 
 // Close writes what is queued, for at most Settings.WriteTimeout, then closes
@@ -90,12 +90,16 @@ func (s *Session) fail(reason string) {
 	tell()
 }
 
-// forsake is called when the client has given up its poll, which ends a session
-// that polls. A page that is left may have sent its last words just then, and its
-// browser gives the poll up first: so for a moment more the session takes what is
+// forsake is called when the client has given up its poll or a POST, which ends a
+// session that polls. A page that is left may have sent its last words just then, and
+// its browser gives those up first: so for a moment more the session takes what is
 // posted. It takes no poll, sends nothing and cannot change to a websocket. It
 // must be called with mu held, and unlocks it.
 func (s *Session) forsake() {
+	if s.state == stateLosing {
+		s.mu.Unlock()
+		return // it has its moment already
+	}
 	if s.state != stateOpen {
 		s.mu.Unlock()
 		s.fail(reasonError)
@@ -108,6 +112,17 @@ func (s *Session) forsake() {
 	s.probe, s.probed = nil, false
 	s.mu.Unlock()
 	probe.cut()
+}
+
+// forsakePolling forsakes a session that polls, and reports whether it does.
+func (s *Session) forsakePolling() bool {
+	s.mu.Lock()
+	if s.conn != nil {
+		s.mu.Unlock()
+		return false
+	}
+	s.forsake()
+	return true
 }
 
 // close keeps the reason, and returns what tells the receiver. It must be called

@@ -154,20 +154,27 @@ func TestOverlappingRequests(t *testing.T) {
 		st.wantGone(query)
 	})
 	t.Run("posts", func(t *testing.T) {
-		st := newSite(t, settings())
-		began, release := make(chan struct{}), make(chan struct{})
-		st.onOpen = func(r *recorder) {
-			r.receive = func([]byte, bool) error { close(began); <-release; return nil }
-		}
-		query, r := st.open()
-		first := st.later("POST", query, "4a")
-		receive(t, began)
-		if a := st.do("POST", query, "4b"); a.status != 400 {
-			t.Fatalf("%+v", a)
-		}
-		r.wantClosed(t, "transport error")
-		close(release)
-		receive(t, first)
+		synctest.Test(t, func(t *testing.T) {
+			st := newPipeSite(t, settings3())
+			release := make(chan struct{})
+			st.onOpen = func(r *recorder) {
+				r.receive = func([]byte, bool) error { <-release; return nil }
+			}
+			query, r := st.open()
+			var answers []<-chan answer
+			for _, packet := range []string{"4a", "4b"} {
+				answers = append(answers, st.later("POST", query, packet))
+				synctest.Wait()
+			}
+			if a := st.do("POST", query, "4c"); a.status != 400 {
+				t.Fatalf("a third beside two: %+v", a)
+			}
+			r.wantClosed(t, "transport error")
+			close(release)
+			for _, one := range answers {
+				receive(t, one)
+			}
+		})
 	})
 }
 

@@ -3,11 +3,13 @@ package engineio
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -19,29 +21,20 @@ const maxKept = 64 << 10
 // servePost answers a POST, once all its packets have been handled: that is what
 // slows a fast sender down.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	// Checked and taken in one step: two POSTs at once would have no order.
-	overlap, upgraded := s.posting, s.conn != nil
-	if !upgraded {
-		s.posting = true
+	err := s.beginPost(r)
+	if err == nil {
+		err = s.post(w, r)
+		// The client may send its next POST as soon as it has the answer to this one.
+		s.endPost()
 	}
-	s.mu.Unlock()
-	if upgraded {
+	if errors.Is(err, errUpgraded) {
 		s.server.refuse(w, r, s.client, errBadRequest)
 		return
 	}
-	if overlap {
-		s.breach(errOverlap)
-		s.server.refuse(w, r, s.client, errBadRequest)
-		return
-	}
-	err := s.post(w, r)
-	// The client may send its next POST as soon as it has the answer to this one.
-	s.mu.Lock()
-	s.posting = false
-	s.mu.Unlock()
 	if err != nil {
-		s.breach(err)
+		if !errors.Is(err, errBrokenOff) || !s.forsakePolling() {
+			s.breach(err)
+		}
 		if !errors.Is(err, errClientClose) {
 			s.server.refuse(w, r, s.client, postRefusal(err))
 			// The session has taken all its time; there is none for the rest.
@@ -58,6 +51,57 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok") // a client that is gone shows in its poll
 }
 
+var (
+	errUpgraded  = errors.New("the session has a websocket")
+	errBrokenOff = errors.New("the client has given up its request")
+)
+
+// beginPost waits for a POST's turn. A client does not send one beside another, and
+// for the reference server that is a breach. But a page that is left may send its last
+// words while an earlier request is still under way: so one waits for that, for a
+// moment.
+func (s *Session) beginPost(r *http.Request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != nil:
+		return errUpgraded
+	case !s.posting:
+		s.posting = true
+		return nil
+	case s.nextPost != nil:
+		return errOverlap
+	}
+	turn := make(chan struct{})
+	s.nextPost = turn
+	s.mu.Unlock()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case <-turn:
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+	s.mu.Lock()
+	if s.nextPost == turn {
+		s.nextPost = nil
+		return errOverlap
+	}
+	return nil
+}
+
+// endPost gives the turn to the POST that waits, if there is one.
+func (s *Session) endPost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nextPost == nil {
+		s.posting = false
+		return
+	}
+	close(s.nextPost)
+	s.nextPost = nil
+}
+
 func (s *Session) post(w http.ResponseWriter, r *http.Request) error {
 	buf := bodies.Get().(*bytes.Buffer)
 	defer func() {
@@ -70,6 +114,9 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) error {
 	// The whole body first: decoding works in place, and a client that stalls
 	// in the middle has delivered nothing.
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, openBody{s, r.Body}, int64(s.maxPayload))); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || r.Context().Err() != nil {
+			return fmt.Errorf("%w: %w", errBrokenOff, err)
+		}
 		return err
 	}
 	s.server.stats.polling.receivedBytes(buf.Len())

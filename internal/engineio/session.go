@@ -44,9 +44,11 @@ type Session struct {
 	// is to take over: probe, once it is open; probed, once it is answered.
 	conn, probe       *conn
 	upgrading, probed bool
-	// poll is the GET that waits for data; posting tells of a POST being read.
-	poll    *poll
-	posting bool
+	// poll is the GET that waits for data; posting tells of a POST being read, and
+	// nextPost is closed when it is the turn of the one that waits for that.
+	poll     *poll
+	posting  bool
+	nextPost chan struct{}
 
 	entered bool
 	waiting chan struct{} // see entry; made when needed
@@ -56,7 +58,7 @@ type state uint8
 
 const (
 	stateOpen    state = iota
-	stateLosing        // the client has given up its poll; see forsake
+	stateLosing        // the client has given up a request; see forsake
 	stateClosing       // the rest of the queue is being written
 	stateClosed
 )

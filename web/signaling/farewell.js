@@ -12,7 +12,7 @@ export const farewells = new Set();
 globalThis.addEventListener?.("pagehide", () => {
   const posts = new Map();
   // A websocket takes it at once. The request that it takes without one would be given up with the page, unless it is
-  // to outlive it; and there must be one for all, since the server takes no two at once.
+  // to outlive it; and there must be one for all, since the server lets one wait for another, not two.
   const say = (socket, event, payload) => {
     const { engine, encoder } = socket.io;
     if (!socket.connected || engine.transport.name !== "polling") return socket.emit(event, payload);
