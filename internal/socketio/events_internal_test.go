@@ -151,6 +151,7 @@ func TestPendingAcksAreBounded(t *testing.T) {
 	inBubble(t, one(func(context.Context, gateway.Socket) error { return nil }), func(t *testing.T, w *world) {
 		c := w.dial()
 		s := w.server.Namespace("/").Socket(c.enter("/"))
+		synctest.Wait() // it is connected here as well; until then fewer are held
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		for range maxPendingAcks {
